@@ -23,12 +23,14 @@ need() { # COMMAND PACKAGE
   command -v "$1" >/dev/null || die "$1 is missing; install it, on Debian with: apt-get install $2"
 }
 
+# command_line prints the command line of a process; nothing for one that is gone or only waits to be reaped.
+command_line() { # PID
+  { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null || true
+}
+
 # alive tells whether the process of a pid file still runs and still is the process that the file was written for.
 alive() { # PIDFILE WORD-OF-ITS-COMMAND-LINE
-  local pid
-  [ -s "$1" ] || return 1
-  pid=$(<"$1")
-  [ -r "/proc/$pid/cmdline" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$2"
+  [ -s "$1" ] && [[ $(command_line "$(<"$1")") == *"$2"* ]]
 }
 
 # stop_pidfile ends the process of a pid file: gently, then after SECONDS with force. Only a process whose command line

@@ -67,7 +67,7 @@ format_node() { # NODE-DIR
   [ ! -f "$1/data/meta.properties" ] || return 0
   java -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$LIBS_DIR/*" "-Dlog4j2.configurationFile=$1/log4j2.yaml" \
     kafka.tools.StorageTool format -t "$CLUSTER_ID" -c "$1/server.properties" >"$1/format.log" 2>&1 ||
-    die "cannot format $1/data: $(tail -n 5 "$1/format.log")"
+    die "cannot format $1/data: $(grep -m 3 -iE 'exception|error|invalid' "$1/format.log" || tail -n 3 "$1/format.log")"
 }
 
 start_node() { # I
@@ -94,7 +94,7 @@ wait_node() { # I
   local node=$DIR/node-$1 i
   for ((i = 0; i < 900; i++)); do
     if [ "$(tail -c "+$(($(<"$node/log-start") + 1))" "$node/broker.log" | grep -c 'Kafka Server started')" -gt 0 ]; then return 0; fi
-    kill -0 "$(<"$node/pid")" 2>/dev/null || die "node $1 died: $(tail -n 20 "$node/broker.log")"
+    [ -n "$(command_line "$(<"$node/pid")")" ] || die "node $1 died: $(tail -n 20 "$node/broker.log")"
     sleep 0.1
   done
   die "node $1 is not up after 90 s; see $node/broker.log"
