@@ -1,0 +1,150 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// Need says what a command cannot do without.
+type Need uint8
+
+// What commands need.
+const (
+	// NeedNothing is for commands that talk to nobody.
+	NeedNothing Need = iota
+	// NeedBrokers is for commands that talk to Kafka: PULSE_BROKERS must be
+	// set.
+	NeedBrokers
+)
+
+// Fault is one thing that is wrong, or worth a warning.
+type Fault struct {
+	// Variable is the full name.
+	Variable string `json:"variable"`
+	// Message says what is wrong and what to write instead, in one line.
+	Message string `json:"message"`
+}
+
+// Error is every fault of an environment.
+type Error struct {
+	Faults []Fault
+}
+
+// Error lists the faults, a line each.
+func (e *Error) Error() string {
+	var text strings.Builder
+	text.WriteString("configuration:")
+	for _, fault := range e.Faults {
+		fmt.Fprintf(&text, "\n  %s: %s", fault.Variable, fault.Message)
+	}
+	return text.String()
+}
+
+// Load reads and checks environ, a list of NAME=value as os.Environ gives it.
+// The error is an *Error with every fault; the Config is unusable then.
+func Load(environ []string, need Need) (Config, error) {
+	values := split(environ)
+	c := Config{given: make(map[string]bool)}
+	var faults faultList
+	c.decode(values, &faults)
+	c.derive()
+	c.tracing = tracing(values)
+	c.check(need, &faults)
+	faults.list = append(faults.list, strangers(environ)...)
+	if len(faults.list) > 0 {
+		return Config{}, &Error{Faults: faults.list}
+	}
+	return c, nil
+}
+
+// decode fills the fields, one fault a variable at most.
+func (c *Config) decode(values map[string]string, faults *faultList) {
+	fields := reflect.ValueOf(c).Elem()
+	for _, v := range variables() {
+		text, given := values[v.name]
+		if !v.secret {
+			text = strings.TrimSpace(text)
+		}
+		if text == "" {
+			given, text = false, v.deflt
+		}
+		c.given[v.name] = given
+		if text == "" {
+			continue
+		}
+		value, err := v.decode(text)
+		if err == nil {
+			err = v.check(value, given)
+		}
+		if err != nil {
+			faults.add(v.name, "%v", err)
+			continue
+		}
+		fields.Field(v.index).Set(value)
+	}
+}
+
+// check is what can be said about one variable alone.
+func (v variable) check(value reflect.Value, given bool) error {
+	if !given {
+		return nil
+	}
+	if v.name == prefix+"PROFILE" && value.String() == "v2" {
+		return fmt.Errorf("profile v2 comes with a later release; write parity, or leave it unset")
+	}
+	if err := v.bound(value); err != nil {
+		return err
+	}
+	if v.later != "" && v.format(value) != v.formattedDefault() {
+		return fmt.Errorf("%s: not available in this release; leave it unset", v.later)
+	}
+	return nil
+}
+
+// derive works out the defaults that depend on other variables.
+func (c *Config) derive() {
+	base := c.TopicInput + "." + c.Group
+	for topic, suffix := range map[*string]string{
+		&c.TopicRetry: ".retry", &c.TopicDLQ: ".dlq", &c.TopicState: ".state", &c.TopicModels: ".models",
+	} {
+		if *topic == "" {
+			*topic = base + suffix
+		}
+	}
+}
+
+// split turns NAME=value into a map. The first of repeated names wins, as in
+// os.LookupEnv.
+func split(environ []string) map[string]string {
+	values := make(map[string]string, len(environ))
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if _, again := values[name]; !again {
+			values[name] = value
+		}
+	}
+	return values
+}
+
+// faultList collects what is wrong.
+type faultList struct {
+	list []Fault
+}
+
+func (f *faultList) add(variable, format string, args ...any) {
+	f.list = append(f.list, Fault{Variable: variable, Message: fmt.Sprintf(format, args...)})
+}
+
+// has reports whether one of the variables already has a fault; what depends
+// on them cannot be judged then.
+func (f *faultList) has(variables ...string) bool {
+	for _, fault := range f.list {
+		for _, variable := range variables {
+			if fault.Variable == variable {
+				return true
+			}
+		}
+	}
+	return false
+}
