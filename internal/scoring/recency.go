@@ -1,0 +1,30 @@
+package scoring
+
+// RecencyRules say how fast an observation goes stale.
+type RecencyRules struct {
+	// MaxAgeSeconds is the age at which nothing of the freshness is left.
+	MaxAgeSeconds float64
+}
+
+// score is 1 at the observation's own time and later, and falls in a straight
+// line to 0 at MaxAgeSeconds. A time in the future, however far, is fresh
+// (iris_trust.py:27-40).
+func (r RecencyRules) score(nowMicros, timestampMicros int64) float64 {
+	age := float64(microsBetween(timestampMicros, nowMicros)) / 1e6
+	return max(0, min(1, 1-age/r.MaxAgeSeconds))
+}
+
+// microsBetween is to - from, held at the ends of the range instead of
+// wrapping round: a wrapped age would make the stalest value the freshest.
+func microsBetween(from, to int64) int64 {
+	const lowest, highest = -1 << 63, 1<<63 - 1
+	d := to - from
+	switch {
+	case to >= 0 && from < 0 && d < 0:
+		return highest
+	case to < 0 && from >= 0 && d >= 0:
+		return lowest
+	default:
+		return d
+	}
+}

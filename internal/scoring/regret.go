@@ -1,0 +1,41 @@
+package scoring
+
+import (
+	"fmt"
+
+	"pulse-scorer/internal/pulse"
+)
+
+// repeatRegret says whether the forecast's id is in the regret log; nil
+// without a log. Ids are compared by value, and an absent one in the log is
+// null and matches null (trust_engine.py:943-947). It fails when the log is
+// not a list of objects, or an id is a list or an object.
+func repeatRegret(traceID, regretLog pulse.Value) (*bool, error) {
+	if !truthy(regretLog) {
+		return nil, nil
+	}
+	if regretLog.Kind != pulse.List {
+		return nil, wrongType("context.regret", "a list", regretLog)
+	}
+	if !canBeID(traceID) {
+		return nil, wrongType("trace_id", "a single value", traceID)
+	}
+	found := false
+	for i, entry := range regretLog.List {
+		path := fmt.Sprintf("context.regret[%d]", i)
+		if entry.Kind != pulse.Object {
+			return nil, wrongType(path, "an object", entry)
+		}
+		id, _ := entry.Get("trace_id")
+		if !canBeID(id) {
+			return nil, wrongType(path+".trace_id", "a single value", id)
+		}
+		found = found || equal(id, traceID)
+	}
+	return &found, nil
+}
+
+// canBeID is what Python can put into a set.
+func canBeID(v pulse.Value) bool {
+	return v.Kind != pulse.List && v.Kind != pulse.Object
+}

@@ -1,0 +1,71 @@
+package scoring
+
+// TagRules name a series by words in its name.
+type TagRules struct {
+	// Words are looked for in this order; lower-case ASCII letters only.
+	Words []string
+	// Neutral is the tag of a name that contains none of them.
+	Neutral string
+}
+
+// of is the first word that name contains, in whatever case and also inside
+// another word: "average" contains "rage" (iris_symbolism.py:41-72).
+func (r TagRules) of(name string) string {
+	for _, word := range r.Words {
+		if containsFold(name, word) {
+			return word
+		}
+	}
+	return r.Neutral
+}
+
+// containsFold says whether text contains word, which is in lower-case ASCII
+// letters, with text's ASCII letters lower-cased.
+//
+// Python lower-cases all of Unicode first. Two characters outside ASCII turn
+// into ASCII letters there, U+212A into k and U+0130 into i and a combining dot;
+// no word has a k, and none ends in i, so neither can complete one. Folding all
+// of Unicode here would be wrong: strings.ToLower makes U+0130 a plain i. Held
+// by TestTag_FoldsASCIIOnly.
+func containsFold(text, word string) bool {
+	for start := 0; start+len(word) <= len(text); start++ {
+		if equalFold(text[start:start+len(word)], word) {
+			return true
+		}
+	}
+	return false
+}
+
+// equalFold is containsFold's comparison for texts of whatever length.
+func equalFold(text, word string) bool {
+	if len(text) != len(word) {
+		return false
+	}
+	for i := range len(word) {
+		// Setting bit 5 turns A-Z into a-z and nothing else into a letter.
+		if text[i]|0x20 != word[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// equalTags compares two tags with their ASCII letters lower-cased.
+func equalTags(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if lowerASCII(a[i]) != lowerASCII(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lowerASCII(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
