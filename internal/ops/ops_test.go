@@ -1,0 +1,79 @@
+package ops
+
+import (
+	"bytes"
+	"encoding/json"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestNewLogger_LevelAndFormat(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	log, err := NewLogger(&out, LogSettings{Level: "warn", Format: "json"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.Info("hidden")
+	log.Warn("shown", KeyPartition, 3)
+	var line map[string]any
+	if err := json.Unmarshal(out.Bytes(), &line); err != nil || line["msg"] != "shown" || line[KeyPartition] != 3.0 {
+		t.Errorf("line = %q (%v)", out.String(), err)
+	}
+	for variable, settings := range map[string]LogSettings{"PULSE_LOG_LEVEL": {"loud", "json"}, "PULSE_LOG_FORMAT": {"info", "xml"}} {
+		if _, err := NewLogger(&out, settings); err == nil || !strings.Contains(err.Error(), variable) {
+			t.Errorf("%+v: %v, want %s named", settings, err, variable)
+		}
+	}
+}
+
+func TestThrottle_CountsWhatItKeepsBack(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(0, 0)
+	throttle := NewThrottle(time.Minute, func() time.Time { return now })
+	steps := []struct {
+		after      time.Duration
+		key        string
+		suppressed int
+		ok         bool
+	}{
+		{0, "a", 0, true},
+		{0, "a", 0, false},
+		{0, "b", 0, true},
+		{59 * time.Second, "a", 0, false},
+		{time.Second, "a", 2, true},
+		{time.Second, "a", 0, false},
+	}
+	for i, step := range steps {
+		now = now.Add(step.after)
+		if suppressed, ok := throttle.Allow(step.key); suppressed != step.suppressed || ok != step.ok {
+			t.Errorf("step %d: Allow(%s) = %d, %v, want %d, %v", i, step.key, suppressed, ok, step.suppressed, step.ok)
+		}
+	}
+	for i := range 10 * maxThrottled {
+		throttle.Allow(strconv.Itoa(i))
+	}
+	if len(throttle.keys) > maxThrottled {
+		t.Errorf("%d keys remembered", len(throttle.keys))
+	}
+}
+
+func TestDescribe_Build(t *testing.T) {
+	t.Parallel()
+	info := &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}, Settings: []debug.BuildSetting{
+		{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.time", Value: "2026-01-01T00:00:00Z"}, {Key: "vcs.modified", Value: "true"},
+	}}
+	got := describe("", info)
+	if got.Version != "devel" || got.Revision != "abc+dirty" || got.Time != "2026-01-01T00:00:00Z" {
+		t.Errorf("build = %+v", got)
+	}
+	if got := describe("1.0.0", &debug.BuildInfo{}); got.Version != "1.0.0" || got.Revision != "unknown" {
+		t.Errorf("linked build = %+v", got)
+	}
+	if got := ReadBuild(""); got.Version == "" || !strings.Contains(got.String(), got.Version) {
+		t.Errorf("own build = %+v", got)
+	}
+}
