@@ -4,6 +4,7 @@ package kafkatest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -96,8 +97,7 @@ func engineAnswers(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("find the container engine: %w", err)
 	}
-	defer provider.Close()
-	if err := provider.Health(ctx); err != nil {
+	if err := errors.Join(provider.Health(ctx), provider.Close()); err != nil {
 		return fmt.Errorf("ask the container engine: %w", err)
 	}
 	return nil
@@ -129,6 +129,7 @@ func advertise(ctx context.Context, container *testcontainers.DockerContainer) (
 
 // showLogOfFailure puts the end of the broker's log into the output of a test that failed.
 func showLogOfFailure(t testing.TB, container *testcontainers.DockerContainer) {
+	t.Helper()
 	if !t.Failed() {
 		return
 	}
@@ -140,9 +141,8 @@ func showLogOfFailure(t testing.TB, container *testcontainers.DockerContainer) {
 		t.Logf("the broker's log cannot be read: %v", err)
 		return
 	}
-	defer logs.Close()
 	text, err := io.ReadAll(logs)
-	if err != nil {
+	if err := errors.Join(err, logs.Close()); err != nil {
 		t.Logf("the broker's log cannot be read: %v", err)
 	}
 	t.Logf("end of the broker's log:\n%s", text[max(0, len(text)-logTail):])
