@@ -1,0 +1,55 @@
+package state
+
+import (
+	"slices"
+	"strings"
+
+	"pulse-scorer/internal/pulse"
+)
+
+// Ledger counts what became of a task's input since its state began. It is
+// part of the state: each count commits with the record it counts.
+type Ledger struct {
+	// In is how many input records were taken.
+	In, Scored, Duplicate uint64
+	// Dead is ordered by class. Nobody changes the slice of a Ledger.
+	Dead []ClassCount
+}
+
+// ClassCount is the number of dead letters of one class.
+type ClassCount struct {
+	Class pulse.Class
+	Count uint64
+}
+
+func (l *Ledger) equal(o Ledger) bool {
+	return l.In == o.In && l.Scored == o.Scored && l.Duplicate == o.Duplicate && slices.Equal(l.Dead, o.Dead)
+}
+
+// addDead replaces the slice: cursors and marks share it.
+func (l *Ledger) addDead(c pulse.Class) {
+	i, found := slices.BinarySearchFunc(l.Dead, c, func(e ClassCount, c pulse.Class) int {
+		return strings.Compare(string(e.Class), string(c))
+	})
+	dead := slices.Clone(l.Dead)
+	if !found {
+		dead = slices.Insert(dead, i, ClassCount{Class: pulse.Class(strings.Clone(string(c)))})
+	}
+	dead[i].Count++
+	l.Dead = dead
+}
+
+// Ledger returns the counts with those of the batches not yet committed.
+func (t *Task) Ledger() Ledger { return t.cur.ledger }
+
+// CountIn counts an input record.
+func (t *Task) CountIn() { t.cur.ledger.In++ }
+
+// CountScored counts a result.
+func (t *Task) CountScored() { t.cur.ledger.Scored++ }
+
+// CountDuplicate counts a record that was scored before.
+func (t *Task) CountDuplicate() { t.cur.ledger.Duplicate++ }
+
+// CountDead counts a dead letter.
+func (t *Task) CountDead(c pulse.Class) { t.cur.ledger.addDead(c) }

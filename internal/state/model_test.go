@@ -1,0 +1,418 @@
+package state
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"pulse-scorer/internal/pulse"
+)
+
+// naive is the state in maps that are copied as a whole, the way nobody would
+// run it and anybody can read it.
+type naive struct {
+	ids     map[string]naiveID
+	windows map[seriesKey][]float64
+	memory  map[seriesKey][]pulse.Value
+	ledger  map[string]uint64
+}
+
+type naiveID struct {
+	content string
+	status  Status
+	// bornMs is the commit clock when it was last remembered.
+	bornMs int64
+}
+
+func newNaive() naive {
+	return naive{
+		ids: map[string]naiveID{}, windows: map[seriesKey][]float64{},
+		memory: map[seriesKey][]pulse.Value{}, ledger: map[string]uint64{},
+	}
+}
+
+func (n naive) clone() naive {
+	return naive{
+		ids: maps.Clone(n.ids), windows: maps.Clone(n.windows),
+		memory: maps.Clone(n.memory), ledger: maps.Clone(n.ledger),
+	}
+}
+
+func appendLast[T any](list []T, v T, limit int) []T {
+	list = append(slices.Clone(list), v)
+	return list[max(0, len(list)-limit):]
+}
+
+type change struct{ key, value []byte }
+
+// world drives one Task and its naive twin.
+type world struct {
+	t        *testing.T
+	rng      *rand.Rand
+	settings Settings
+	task     *Task
+	// standby is a warm copy that reads the changelog some batches late.
+	standby    *Task
+	standbyLag []change
+
+	open, sealed, committed naive
+	hasSealed               bool
+	batch                   []change // what the sealed batch wrote
+	changelog               map[string][]byte
+	whole                   []change
+	clockMs                 int64
+	identities, series      int
+	evictions               int
+	longestPauseMs          int64
+}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	rng := rand.New(rand.NewPCG(seed, 3))
+	w := &world{
+		t: t, rng: rng,
+		settings: Settings{
+			DedupeWindow: time.Duration(1+rng.IntN(4)) * time.Second,
+			DedupeMaxIDs: 50 + rng.IntN(3000), WindowSize: 1 + rng.IntN(12), MemorySize: 1 + rng.IntN(6),
+		},
+		open: newNaive(), sealed: newNaive(), committed: newNaive(),
+		changelog: map[string][]byte{}, clockMs: 1000,
+		identities: 200 + rng.IntN(4000), series: 1 + rng.IntN(8),
+	}
+	w.task, w.standby = w.fresh(), w.fresh()
+	return w
+}
+
+func (w *world) fresh() *Task {
+	var key [16]byte
+	binary.LittleEndian.PutUint64(key[:], w.rng.Uint64())
+	task, err := New(w.settings, key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return task
+}
+
+// signal does to both what the record path does with one signal.
+func (w *world) signal() {
+	identity := "id-" + strconv.Itoa(w.rng.IntN(w.identities))
+	content := "content-" + strconv.Itoa(w.rng.IntN(2))
+	w.task.CountIn()
+	w.open.ledger["in"]++
+	id, verdict := w.task.Look([]byte(identity), []byte(content))
+	if want := w.open.verdict(identity, content); verdict != want {
+		w.t.Fatalf("Look(%s, %s) = %v, want %v", identity, content, verdict, want)
+	}
+	switch verdict {
+	case Duplicate:
+		w.task.CountDuplicate()
+		w.open.ledger["duplicate"]++
+	case Conflict:
+		w.task.CountDead(pulse.IDConflict)
+		w.open.ledger[string(pulse.IDConflict)]++
+	case Unseen, Died:
+		w.remember(id, identity, content)
+	}
+}
+
+func (n naive) verdict(identity, content string) Verdict {
+	held, ok := n.ids[identity]
+	switch {
+	case !ok:
+		return Unseen
+	case held.status == Dead:
+		return Died
+	case held.content != content:
+		return Conflict
+	}
+	return Duplicate
+}
+
+func (w *world) remember(id ID, identity, content string) {
+	w.observe()
+	w.task.Remember(id, Scored)
+	w.open.ids[identity] = naiveID{content: content, status: Scored, bornMs: -1}
+	if w.rng.IntN(8) > 0 {
+		w.task.CountScored()
+		w.open.ledger["scored"]++
+		w.learn()
+		return
+	}
+	// A later stage fails: its changes go, those of ingest stay.
+	mark, before := w.task.Mark(), w.open.clone()
+	w.observe()
+	w.learn()
+	if w.hasSealed && w.rng.IntN(4) == 0 {
+		w.commit()
+	}
+	w.task.CountScored()
+	w.task.Undo(mark)
+	w.open = before
+	w.task.Remember(id, Dead)
+	w.open.ids[identity] = naiveID{content: content, status: Dead, bornMs: -1}
+	w.task.CountDead(pulse.StagePanic)
+	w.open.ledger[string(pulse.StagePanic)]++
+}
+
+func (w *world) key() seriesKey {
+	n := w.rng.IntN(w.series)
+	return seriesKey{strconv.Itoa(n % 2), "series" + strconv.Itoa(n)}
+}
+
+func (w *world) observe() {
+	k, v := w.key(), w.rng.Float64()
+	w.open.windows[k] = appendLast(w.open.windows[k], v, w.settings.WindowSize)
+	if got := w.task.Observe(k.source, k.name, v); !slices.Equal(got, w.open.windows[k]) {
+		w.t.Fatalf("Observe(%v) = %v, want %v", k, got, w.open.windows[k])
+	}
+}
+
+func (w *world) learn() {
+	if w.rng.IntN(3) > 0 {
+		return
+	}
+	k, v := w.key(), randomValue(w.rng, 2)
+	w.open.memory[k] = appendLast(w.open.memory[k], v, w.settings.MemorySize)
+	if !w.task.Learn(k.source, k.name, v) {
+		w.t.Fatalf("Learn refused %v", v)
+	}
+}
+
+func (w *world) seal() {
+	w.clockMs += int64(w.rng.IntN(400)) - 20 // sometimes back
+	changed := !reflect.DeepEqual(w.open, w.committed)
+	w.batch = nil
+	last := w.task.committed.segments.clockMs
+	if last > 0 && changed {
+		w.longestPauseMs = max(w.longestPauseMs, w.clockMs-last)
+	}
+	w.task.Seal(w.clockMs, func(key, value []byte) {
+		w.batch = append(w.batch, change{bytes.Clone(key), bytes.Clone(value)})
+	})
+	if changed != (len(w.batch) > 0) {
+		w.t.Fatalf("batch changed something: %v, but wrote %d records", changed, len(w.batch))
+	}
+	w.expire()
+	w.sealed, w.hasSealed = w.open.clone(), true
+}
+
+// expire takes out of the model what the batch evicted, after checking that it
+// was due.
+func (w *world) expire() {
+	c := w.task.cur.segments
+	for identity, held := range w.open.ids {
+		if held.bornMs < 0 && len(w.batch) > 0 {
+			held.bornMs = c.clockMs
+			w.open.ids[identity] = held
+		}
+	}
+	full := len(w.open.ids) > w.settings.DedupeMaxIDs
+	windowMs := w.settings.DedupeWindow.Milliseconds()
+	latest := c.clockMs - windowMs*9/8 - 2*w.longestPauseMs
+	for identity, held := range w.open.ids {
+		id, _ := w.task.Look([]byte(identity), nil)
+		s := w.task.ids.table.get(id.lo, id.hi)
+		if !segmentBefore(s.meta, c.floor) {
+			if held.bornMs < latest && len(w.batch) > 0 {
+				w.t.Fatalf("%s from %d is still there at %d, window %d ms", identity, held.bornMs, c.clockMs, windowMs)
+			}
+			continue
+		}
+		if held.bornMs > c.clockMs-windowMs && !full {
+			w.t.Fatalf("%s from %d is evicted at %d, window %d ms, %d IDs", identity, held.bornMs, c.clockMs, windowMs, len(w.open.ids))
+		}
+		w.evictions++
+		delete(w.open.ids, identity)
+	}
+}
+
+func (w *world) commit() {
+	w.task.Commit()
+	w.committed, w.hasSealed = w.sealed, false
+	for _, c := range w.batch {
+		w.whole = append(w.whole, c)
+		w.standbyLag = append(w.standbyLag, c)
+		if c.value == nil {
+			delete(w.changelog, string(c.key))
+		} else {
+			w.changelog[string(c.key)] = c.value
+		}
+	}
+}
+
+func (w *world) rollback() {
+	w.task.Rollback()
+	w.open, w.hasSealed = w.committed.clone(), false
+	w.compare("after rollback", w.task, w.committed)
+	if n := w.task.Stats().IDs; n != len(w.committed.ids) {
+		w.t.Fatalf("%d IDs after rollback, want %d", n, len(w.committed.ids))
+	}
+}
+
+// restored returns a new Task with the committed changelog, compacted and in
+// random order, or whole as it was written.
+func (w *world) restored(compacted bool) *Task {
+	changes := w.whole
+	if compacted {
+		changes = nil
+		for _, k := range slices.Sorted(maps.Keys(w.changelog)) {
+			changes = append(changes, change{[]byte(k), w.changelog[k]})
+		}
+		w.rng.Shuffle(len(changes), func(i, j int) { changes[i], changes[j] = changes[j], changes[i] })
+	}
+	task := w.fresh()
+	w.feed(task, changes)
+	return task
+}
+
+func (w *world) feed(task *Task, changes []change) {
+	for _, c := range changes {
+		if err := task.Restore(c.key, c.value); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := task.Restored(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) compare(when string, task *Task, want naive) {
+	w.t.Helper()
+	for i := range w.identities {
+		identity := "id-" + strconv.Itoa(i)
+		for _, content := range []string{"content-0", "content-1"} {
+			if _, got := task.Look([]byte(identity), []byte(content)); got != want.verdict(identity, content) {
+				w.t.Fatalf("%s: %s with %s is %v, want %v", when, identity, content, got, want.verdict(identity, content))
+			}
+		}
+	}
+	for i := range w.series {
+		k := seriesKey{strconv.Itoa(i % 2), "series" + strconv.Itoa(i)}
+		if got := task.windows.view(k.source, k.name); !slices.Equal(got, want.windows[k]) {
+			w.t.Fatalf("%s: window %v is %v, want %v", when, k, got, want.windows[k])
+		}
+		if got := task.Memory(k.source, k.name).List; !slices.EqualFunc(got, want.memory[k], equalValues) {
+			w.t.Fatalf("%s: memory %v is %v, want %v", when, k, got, want.memory[k])
+		}
+	}
+	if got := len(task.windows.byKey); got != len(want.windows) {
+		w.t.Fatalf("%s: %d windows, want %d", when, got, len(want.windows))
+	}
+	if got := countsOf(task.Ledger()); !maps.Equal(got, want.ledger) {
+		w.t.Fatalf("%s: ledger %v, want %v", when, got, want.ledger)
+	}
+}
+
+func countsOf(l Ledger) map[string]uint64 {
+	counts := map[string]uint64{"in": l.In, "scored": l.Scored, "duplicate": l.Duplicate}
+	for _, d := range l.Dead {
+		counts[string(d.Class)] = d.Count
+	}
+	maps.DeleteFunc(counts, func(_ string, n uint64) bool { return n == 0 })
+	return counts
+}
+
+func (w *world) compareRestored(compacted bool) *Task {
+	task := w.restored(compacted)
+	w.compare(fmt.Sprintf("restored, compacted %v", compacted), task, w.committed)
+	got, want := task.committed.segments, w.task.committed.segments
+	got.timeFloor, want.timeFloor = 0, 0
+	if got != want {
+		w.t.Fatalf("restored segments are %+v, want %+v", got, want)
+	}
+	if n := task.Stats().IDs; n != len(w.committed.ids) {
+		w.t.Fatalf("%d IDs restored, want %d", n, len(w.committed.ids))
+	}
+	return task
+}
+
+func (w *world) step() {
+	switch n := w.rng.IntN(100); {
+	case n < 40:
+		for range 1 + w.rng.IntN(5) {
+			w.signal()
+		}
+	case n < 45:
+		for range w.rng.IntN(600) {
+			w.signal()
+		}
+	case n < 65 && !w.hasSealed:
+		w.seal()
+	case n < 85 && w.hasSealed:
+		w.commit()
+	case n < 90:
+		w.rollback()
+	case n < 93:
+		w.feed(w.standby, w.standbyLag)
+		w.standbyLag = nil
+		w.compare("standby", w.standby, w.committed)
+	case n < 94:
+		w.compareRestored(false)
+	case n < 96:
+		task := w.compareRestored(true)
+		if w.rng.IntN(2) == 0 { // another worker goes on
+			w.task, w.open, w.hasSealed = task, w.committed.clone(), false
+		}
+	}
+}
+
+func TestTask_BehavesLikeNaiveModel(t *testing.T) {
+	t.Parallel()
+	var evictions int
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			w := newWorld(t, seed)
+			for range 600 {
+				w.step()
+			}
+			w.compare("at the end", w.task, w.open)
+			w.rollback()
+			w.compareRestored(true)
+			w.compareRestored(false)
+			evictions += w.evictions
+		})
+	}
+	if evictions < 500 {
+		t.Errorf("only %d IDs were evicted: the model did not test eviction", evictions)
+	}
+}
+
+func equalValues(a, b pulse.Value) bool {
+	return a.Kind == b.Kind && a.Bool == b.Bool && math.Float64bits(a.Number) == math.Float64bits(b.Number) && a.String == b.String &&
+		slices.EqualFunc(a.List, b.List, equalValues) &&
+		slices.EqualFunc(a.Members, b.Members, func(a, b pulse.Member) bool { return a.Name == b.Name && equalValues(a.Value, b.Value) })
+}
+
+func randomValue(rng *rand.Rand, depth int) pulse.Value {
+	kinds := 4
+	if depth > 0 {
+		kinds = 6
+	}
+	v := pulse.Value{Kind: pulse.ValueKind(rng.IntN(kinds))}
+	switch v.Kind {
+	case pulse.Null:
+	case pulse.Bool:
+		v.Bool = rng.IntN(2) == 0
+	case pulse.Number:
+		special := []float64{0, math.Copysign(0, -1), 1, -1, 1 << 47, 1 << 48, -1 << 48, 1 << 62, 1e300, math.Inf(1), math.NaN(), 0.1, rng.NormFloat64()}
+		v.Number = special[rng.IntN(len(special))]
+	case pulse.String:
+		v.String = []string{"", "a", "ü\x00\xff", "some longer text"}[rng.IntN(4)]
+	case pulse.List:
+		for range rng.IntN(4) {
+			v.List = append(v.List, randomValue(rng, depth-1))
+		}
+	case pulse.Object:
+		for i := range rng.IntN(4) {
+			v.Members = append(v.Members, pulse.Member{Name: strconv.Itoa(i), Value: randomValue(rng, depth-1)})
+		}
+	}
+	return v
+}

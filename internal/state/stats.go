@@ -1,0 +1,54 @@
+package state
+
+import (
+	"time"
+	"unsafe"
+
+	"pulse-scorer/internal/pulse"
+)
+
+// Evictions counts IDs let go of, by reason.
+type Evictions struct{ ByTime, ByCount uint64 }
+
+// Stats describes a task's state, with the batches not yet committed.
+type Stats struct {
+	// IDs is how many IDs are held, those whose eviction is not yet
+	// committed included.
+	IDs int
+	// DedupeWindow is the effective one at the last commit time: an ID
+	// committed within it is still known. It is shorter than the setting
+	// while the bound on the number of IDs bites.
+	DedupeWindow time.Duration
+	// Evictions since this Task was made, once committed.
+	Evictions Evictions
+	// Series and Streams are how many windows and forecast memories there
+	// are.
+	Series, Streams int
+	// Bytes estimates the memory in use; forecasts count with a fixed size.
+	Bytes int64
+}
+
+// Stats walks over the series and streams: for a scrape, not for each record.
+func (t *Task) Stats() Stats {
+	const rowBytes, forecastBytes = 160, 1024
+	bytes := int64(t.ids.table.capacity()) * int64(unsafe.Sizeof(slot{}))
+	bytes += int64(cap(t.ids.tail)+cap(t.ids.log)) * int64(unsafe.Sizeof(slot{}))
+	for _, w := range t.windows.byKey {
+		bytes += rowBytes + int64(len(w.key.source)+len(w.key.name)) + 8*int64(cap(w.tape.buf))
+	}
+	for _, w := range t.memory.byKey {
+		bytes += rowBytes + int64(cap(w.tape.buf))*int64(unsafe.Sizeof(pulse.Value{})) + forecastBytes*int64(len(w.tape.view()))
+	}
+	return Stats{
+		IDs: t.ids.table.n, DedupeWindow: t.effectiveWindow(), Evictions: t.evicted,
+		Series: len(t.windows.byKey), Streams: len(t.memory.byKey), Bytes: bytes,
+	}
+}
+
+func (t *Task) effectiveWindow() time.Duration {
+	c := &t.cur.segments
+	if c.forgottenMs == 0 {
+		return t.settings.DedupeWindow
+	}
+	return min(t.settings.DedupeWindow, time.Duration(c.clockMs-c.forgottenMs)*time.Millisecond)
+}

@@ -1,0 +1,171 @@
+package state
+
+import "fmt"
+
+// Task is what one task remembers. One goroutine at a time may use it.
+//
+// Its life is: New, Restore for each changelog record, Restored; then batches:
+// changes, Seal, more changes while the sealed batch is on its way, and Commit
+// or Rollback.
+type Task struct {
+	settings Settings
+	hash     hasher
+
+	// cur is the state in numbers as the open batch sees it, sealed as it
+	// was when the sealed batch was closed, committed as it was at the last
+	// commit. They are small and are copied, not logged.
+	cur, sealed, committed cursor
+
+	ids     idSet
+	windows rows[float64]
+	memory  rows[forecast]
+
+	// batch numbers the open batch, so that a Mark of another is noticed.
+	batch     uint64
+	hasSealed bool
+	// sealedLog says how much of the undo logs belongs to the sealed batch.
+	sealedLog logLengths
+
+	evicted   Evictions
+	restoring *restoration
+	out       writer
+}
+
+// cursor is the part of the state that is a handful of numbers.
+type cursor struct {
+	// keyed is true once the hash key is in the changelog.
+	keyed    bool
+	segments segmentCursor
+	ledger   Ledger
+}
+
+// logLengths are positions in the three undo logs.
+type logLengths struct{ ids, windows, memory int }
+
+// New returns an empty task. hashKey must be random: it is used until Restore
+// brings the one of the changelog.
+func New(s Settings, hashKey [16]byte) (*Task, error) {
+	if err := s.Validate(); err != nil {
+		return nil, fmt.Errorf("state settings: %w", err)
+	}
+	return &Task{
+		settings: s,
+		hash:     newHasher(hashKey),
+		windows:  newRows[float64](s.WindowSize),
+		memory:   newRows[forecast](s.MemorySize),
+	}, nil
+}
+
+// Mark is a point within the open batch that Undo can go back to. It is valid
+// until the batch is sealed or rolled back; Commit of the sealed batch does
+// not end it.
+type Mark struct {
+	batch uint64
+	// at counts from the start of the open batch.
+	at     logLengths
+	cursor cursor
+}
+
+// Mark returns the present point of the open batch.
+func (t *Task) Mark() Mark {
+	now := t.logs()
+	return Mark{batch: t.batch, cursor: t.cur, at: logLengths{
+		ids:     now.ids - t.sealedLog.ids,
+		windows: now.windows - t.sealedLog.windows,
+		memory:  now.memory - t.sealedLog.memory,
+	}}
+}
+
+// Undo takes back everything done since m was taken. A mark of another batch
+// is a broken invariant and panics.
+func (t *Task) Undo(m Mark) {
+	if m.batch != t.batch {
+		panic("state: undo to a mark of another batch")
+	}
+	t.undoTo(logLengths{
+		ids:     m.at.ids + t.sealedLog.ids,
+		windows: m.at.windows + t.sealedLog.windows,
+		memory:  m.at.memory + t.sealedLog.memory,
+	})
+	t.cur = m.cursor
+}
+
+// Seal closes the open batch: its changes go to emit as changelog records,
+// and what follows belongs to a new open batch. A batch without changes emits
+// nothing. nowMs is the commit clock; going back in time it stands still. emit
+// must copy what it is given; a nil value is a tombstone.
+//
+// Only one batch can be sealed at a time; a second one panics.
+func (t *Task) Seal(nowMs int64, emit func(key, value []byte)) {
+	if t.hasSealed {
+		panic("state: seal while a sealed batch is still outstanding")
+	}
+	if t.restoring != nil {
+		panic("state: seal before the restore has ended")
+	}
+	if t.changed() {
+		t.writeBatch(nowMs, emit)
+	}
+	t.hasSealed = true
+	t.sealed = t.cur
+	t.sealedLog = t.logs()
+	t.batch++
+}
+
+// Commit makes the sealed batch permanent. Without a sealed batch it panics.
+func (t *Task) Commit() {
+	if !t.hasSealed {
+		panic("state: commit without a sealed batch")
+	}
+	evicted := t.ids.commit(t.sealedLog.ids, t.committed.segments, t.sealed.segments)
+	t.evicted.ByTime += evicted.ByTime
+	t.evicted.ByCount += evicted.ByCount
+	t.windows.forget(t.sealedLog.windows)
+	t.memory.forget(t.sealedLog.memory)
+	t.committed = t.sealed
+	t.sealedLog = logLengths{}
+	t.hasSealed = false
+}
+
+// Rollback takes back the sealed batch, if there is one, and the open one: the
+// state is what it was after the last Commit.
+func (t *Task) Rollback() {
+	t.undoTo(logLengths{})
+	t.ids.rollback(t.committed.segments)
+	t.cur = t.committed
+	t.sealedLog = logLengths{}
+	t.hasSealed = false
+	t.batch++
+}
+
+func (t *Task) logs() logLengths {
+	return logLengths{ids: len(t.ids.log), windows: len(t.windows.log), memory: len(t.memory.log)}
+}
+
+func (t *Task) undoTo(l logLengths) {
+	t.ids.undo(l.ids)
+	t.windows.undo(l.windows)
+	t.memory.undo(l.memory)
+}
+
+// changed is asked when nothing is sealed: the logs are the open batch's.
+func (t *Task) changed() bool {
+	return t.logs() != logLengths{} || !t.cur.ledger.equal(t.committed.ledger)
+}
+
+func (t *Task) writeBatch(nowMs int64, emit func(key, value []byte)) {
+	w := &t.out
+	w.emit = emit
+	defer func() { w.emit = nil }()
+	if !t.cur.keyed {
+		w.hashKey(t.hash.key)
+		t.cur.keyed = true
+	}
+	t.cur.segments.tick(nowMs)
+	t.sealSegments(w)
+	t.windows.changed(func(r *row[float64], _ int) { w.window(r) })
+	t.memory.changed(func(r *row[forecast], added int) { w.forecasts(r, added) })
+	if !t.cur.ledger.equal(t.committed.ledger) {
+		w.ledger(&t.cur.ledger)
+	}
+}
