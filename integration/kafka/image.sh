@@ -34,7 +34,7 @@ add_busybox() {
 
 add_java() {
   local lib
-  jlink --add-modules "$MODULES" --strip-debug --no-man-pages --no-header-files --compress=1 --output "$ROOT/opt/java"
+  jlink --add-modules "$MODULES" --strip-java-debug-attributes --no-man-pages --no-header-files --compress=1 --output "$ROOT/opt/java"
   for lib in "$ROOT"/opt/java/bin/java "$ROOT"/opt/java/lib/server/libjvm.so "$ROOT"/opt/java/lib/*.so; do copy_libs "$lib"; done
   # snappy, lz4 and zstd unpack native code at run time that wants these two.
   for lib in libgcc_s.so.1 libstdc++.so.6; do
@@ -62,7 +62,7 @@ add_system() {
 }
 
 need docker docker.io
-need jlink openjdk-17-jdk-headless
+need jlink default-jdk-headless
 need busybox busybox
 docker info >/dev/null 2>&1 || die "no docker engine answers; start one, for example with $HERE/dockerd.sh up DIR"
 [ -d "$LIBS_DIR" ] || "$HERE/jars.sh" >/dev/null

@@ -107,7 +107,7 @@ undo() {
   exit $status
 }
 
-need java openjdk-17-jre-headless
+need java default-jre-headless
 [ -d "$LIBS_DIR" ] || "$HERE/jars.sh" >/dev/null
 trap undo EXIT
 for ((n = 0; n < NODES; n++)); do start_node "$n"; done

@@ -3,6 +3,7 @@
 package kafkatest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"os"
 	"strings"
@@ -23,14 +24,14 @@ const defaultImage = "apache/kafka:4.3.1"
 // top-level test and share the answer with the subtests. Where neither is possible the test fails.
 func Brokers(t testing.TB) []string {
 	t.Helper()
-	if given := splitAddresses(os.Getenv(envBrokers)); len(given) > 0 {
-		return given
+	image := cmp.Or(os.Getenv(envImage), defaultImage)
+	addresses, origin := splitAddresses(os.Getenv(envBrokers)), envBrokers
+	if len(addresses) == 0 {
+		addresses, origin = []string{startContainer(t, image)}, image
 	}
-	image := os.Getenv(envImage)
-	if image == "" {
-		image = defaultImage
-	}
-	return []string{startContainer(t, image)}
+	// make integration looks for this line: it is the proof that the suite had a Kafka.
+	t.Logf("real Kafka: %s from %s", strings.Join(addresses, ","), origin)
+	return addresses
 }
 
 // Name returns a name for a topic or a group that no other test run has used, because a cluster given from outside keeps

@@ -57,7 +57,6 @@ func startContainer(t testing.TB, image string) string {
 	if err != nil {
 		t.Fatalf("start Kafka in %s: %v", image, err)
 	}
-	t.Logf("Kafka from %s on %s", image, address)
 	return address
 }
 

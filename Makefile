@@ -1,0 +1,97 @@
+# Every target does its own set-up from a fresh clone; run, demo and test need Go and nothing else.
+# "make" alone shows what there is.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+# Seconds or minutes for each fuzz target.
+FUZZTIME ?= 60s
+# More words for the go test of a target, for example: make integration TESTFLAGS='-race -run Broker'
+TESTFLAGS ?=
+
+# Built from source by the Go toolchain, so that everybody has the same linters (about 80 s once on two cores).
+GOLANGCI_VERSION := v2.15.0
+TOOLS := .cache/tools/golangci-lint-$(GOLANGCI_VERSION)
+GOLANGCI := $(TOOLS)/golangci-lint
+INTEGRATION_LOG := .cache/integration.log
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: run
+run: ## score the sample data on the embedded broker and stay until Ctrl-C
+	$(GO) run ./cmd/pulse-scorer dev
+
+.PHONY: demo
+demo: ## the same, but end after the summary
+	$(GO) run ./cmd/pulse-scorer dev --once
+
+.PHONY: build
+build: ## build bin/pulse-scorer (its version comes from git, through the build information)
+	$(GO) build -trimpath -o bin/pulse-scorer ./cmd/pulse-scorer
+
+.PHONY: test
+test: ## all tests that need no real Kafka
+	$(GO) test -timeout 5m $(TESTFLAGS) ./...
+
+.PHONY: race
+race: ## the same under the race detector (needs a C compiler)
+	$(GO) test -race -timeout 15m $(TESTFLAGS) ./...
+
+.PHONY: lint
+lint: $(GOLANGCI) ## all linters, with the reasons for those that are off in .golangci.yml
+	$(GOLANGCI) run ./...
+
+.PHONY: fmt
+fmt: $(GOLANGCI) ## format the code as lint wants it
+	$(GOLANGCI) fmt ./...
+
+.PHONY: verify
+verify: ## fail if go.mod is untidy or a generated file is not what its generator makes
+	$(GO) mod verify
+	$(GO) mod tidy -diff
+	@before=$$(git status --porcelain; git diff | cksum); \
+	$(GO) generate ./...; \
+	after=$$(git status --porcelain; git diff | cksum); \
+	if [ "$$before" != "$$after" ]; then git status --short; echo "verify: go generate changed files; commit them" >&2; exit 1; fi
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (60s) each; inputs it finds go to testdata, to be committed
+	@targets=$$($(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ { names[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, names[i]; n = 0 }'); \
+	[ -n "$$targets" ] || { echo "fuzz: no target found" >&2; exit 1; }; \
+	total=$$(wc -l <<<"$$targets"); at=0; \
+	while read -r package name; do \
+		at=$$((at + 1)); echo "== [$$at/$$total] $$name in $$package for $(FUZZTIME)"; \
+		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $(TESTFLAGS) "$$package" </dev/null; \
+	done <<<"$$targets"
+
+.PHONY: integration
+integration: ## tests on a real Kafka: a container, or the cluster in PULSE_TEST_BROKERS
+	@mkdir -p $(dir $(INTEGRATION_LOG))
+	$(GO) test -tags integration -count=1 -timeout 20m -v $(TESTFLAGS) ./integration/... 2>&1 | tee $(INTEGRATION_LOG)
+	@if grep -E '^ *--- SKIP' $(INTEGRATION_LOG); then echo "integration: tests were skipped" >&2; exit 1; fi
+	@grep -qE 'real Kafka: ' $(INTEGRATION_LOG) || { echo "integration: no test had a real Kafka" >&2; exit 1; }
+	@echo "integration: $$(grep -cE '^ *--- PASS' $(INTEGRATION_LOG)) tests passed on a real Kafka, 0 skipped"
+
+.PHONY: integration-local
+integration-local: ## the same where no image can be pulled: builds one, starts a container engine if none runs (root)
+	integration/kafka/with-image.sh $(MAKE) --no-print-directory integration
+
+.PHONY: bench-micro
+bench-micro: ## micro benchmarks of all packages
+	$(GO) test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
+
+.PHONY: ci
+ci: ## everything that decides whether a change is good; installs what it needs (root, Debian)
+	bash .ci/run
+
+.PHONY: clean
+clean: ## remove what was built here; the cache of broker jars stays
+	rm -rf bin .cache
+
+$(GOLANGCI):
+	@echo "building golangci-lint $(GOLANGCI_VERSION), once"
+	@GOBIN=$(CURDIR)/$(TOOLS) GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
