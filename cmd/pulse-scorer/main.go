@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"pulse-scorer/internal/cli"
+)
+
+// version is set when a release is linked: -ldflags "-X main.version=1.2.3".
+var version string
+
+func main() {
+	os.Exit(run())
+}
+
+// run ends the command in order at the first SIGINT or SIGTERM. The second one
+// finds the default handling restored and ends the process at once.
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return cli.Main(ctx, cli.Process{
+		Args:    os.Args[1:],
+		Environ: os.Environ(),
+		Stdin:   os.Stdin,
+		Stdout:  os.Stdout,
+		Stderr:  os.Stderr,
+		Version: version,
+	})
+}
