@@ -24,8 +24,8 @@ func (k Kind) String() string {
 // valid only as long as that record is; whoever keeps one clones it
 // (strings.Clone).
 type Signal struct {
-	// ID as given by the sender, or derived from the content when the record
-	// had none; IDGiven is false then.
+	// ID as given by the sender, 1 to 256 bytes, or derived from the content
+	// when the record had none; IDGiven is false then.
 	ID      string
 	IDGiven bool
 	// Name of the series, 1 to 256 bytes.
@@ -41,10 +41,12 @@ type Signal struct {
 	TimestampGiven bool
 	// Kind is Forecasted exactly when Record is not null.
 	Kind Kind
-	// Record is the whole record as an object for forecasts (its member
-	// "forecast" is the inner object), the zero Value for raw signals.
+	// Record is an object of the record's members that scoring reads of a
+	// forecast, as given (its member "forecast" is the inner object); the
+	// zero Value for raw signals. It shares no memory with the record.
 	Record Value
 	// Context is the record's optional "context" object, the zero Value
-	// (null) when absent.
+	// (null) when absent or when the signal is raw. It shares no memory with
+	// the record.
 	Context Value
 }

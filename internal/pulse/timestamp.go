@@ -1,7 +1,14 @@
 package pulse
 
-import (
-	"time"
+import "time"
+
+// MinMicros and MaxMicros are the first and last microsecond a decoded
+// Timestamp can have: 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999999Z,
+// the years RFC 3339 and the old system can write. Its local date lies in these
+// years too.
+const (
+	MinMicros = -62_135_596_800_000_000
+	MaxMicros = 253_402_300_799_999_999
 )
 
 // Timestamp is an instant with the offset it was written with. Digits beyond
@@ -28,27 +35,8 @@ func (t Timestamp) Time() time.Time {
 // the microseconds are not zero. This is the text form the old system wrote.
 func (t Timestamp) AppendRFC3339(dst []byte) []byte {
 	const micro = 1_000_000
-	local := t.Micros + int64(t.Offset)*60*micro
-	secs, frac := local/micro, local%micro
-	if frac < 0 {
-		secs, frac = secs-1, frac+micro
-	}
-	day, sec := secs/86400, secs%86400
-	if sec < 0 {
-		day, sec = day-1, sec+86400
-	}
-	y, m, d := civil(day)
-	dst = appendYear(dst, y)
-	dst = append(dst, '-')
-	dst = append2(dst, m)
-	dst = append(dst, '-')
-	dst = append2(dst, d)
-	dst = append(dst, 'T')
-	dst = append2(dst, int(sec/3600))
-	dst = append(dst, ':')
-	dst = append2(dst, int(sec/60%60))
-	dst = append(dst, ':')
-	dst = append2(dst, int(sec%60))
+	secs, frac := floorDiv(t.Micros+int64(t.Offset)*60*micro, micro)
+	dst = appendDateTime(dst, secs)
 	if frac != 0 {
 		dst = append(dst, '.')
 		for div := int64(100_000); div > 0; div /= 10 {
@@ -67,6 +55,43 @@ func (t Timestamp) AppendRFC3339(dst []byte) []byte {
 	return append2(dst, off%60)
 }
 
+// AppendMillis appends a Kafka timestamp, in milliseconds since 1970, as
+// YYYY-MM-DDTHH:MM:SS.fffZ. Years before 0000 and after 9999 have no such form
+// and are written as the nearest year.
+func AppendMillis(dst []byte, ms int64) []byte {
+	secs, frac := floorDiv(ms, 1000)
+	dst = appendDateTime(dst, secs)
+	dst = append(dst, '.', byte('0'+frac/100))
+	dst = append2(dst, int(frac%100))
+	return append(dst, 'Z')
+}
+
+// appendDateTime appends YYYY-MM-DDTHH:MM:SS.
+func appendDateTime(dst []byte, secs int64) []byte {
+	day, sec := floorDiv(secs, 86400)
+	y, m, d := civil(day)
+	dst = appendYear(dst, y)
+	dst = append(dst, '-')
+	dst = append2(dst, m)
+	dst = append(dst, '-')
+	dst = append2(dst, d)
+	dst = append(dst, 'T')
+	dst = append2(dst, int(sec/3600))
+	dst = append(dst, ':')
+	dst = append2(dst, int(sec/60%60))
+	dst = append(dst, ':')
+	return append2(dst, int(sec%60))
+}
+
+// floorDiv divides by a positive number; the rest is never negative.
+func floorDiv(n, by int64) (quotient, rest int64) {
+	quotient, rest = n/by, n%by
+	if rest < 0 {
+		quotient, rest = quotient-1, rest+by
+	}
+	return quotient, rest
+}
+
 // String is AppendRFC3339 as a string.
 func (t Timestamp) String() string { return string(t.AppendRFC3339(nil)) }
 
@@ -76,8 +101,8 @@ func append2(dst []byte, n int) []byte {
 
 func appendYear(dst []byte, y int) []byte {
 	if y < 0 || y > 9999 {
-		// Decoders accept years 0000..9999 only; an offset can carry the
-		// local year one past either end, which RFC 3339 cannot write.
+		// No decoded timestamp comes here (MinMicros, MaxMicros); a made
+		// up one is written as the nearest year there is.
 		y = max(0, min(9999, y))
 	}
 	return append2(append2(dst, y/100), y%100)

@@ -1,0 +1,138 @@
+package codec
+
+import (
+	"math"
+	"strconv"
+	"unicode/utf8"
+
+	"pulse-scorer/internal/pulse"
+)
+
+// appendString appends s as a JSON string. Bytes that are not UTF-8 become
+// U+FFFD.
+func appendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	plain := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+			i++
+			continue
+		}
+		if c >= utf8.RuneSelf {
+			if r, n := utf8.DecodeRuneInString(s[i:]); r != utf8.RuneError || n > 1 {
+				i += n
+				continue
+			}
+		}
+		dst = append(dst, s[plain:i]...)
+		dst = appendEscape(dst, c)
+		i++
+		plain = i
+	}
+	dst = append(dst, s[plain:]...)
+	return append(dst, '"')
+}
+
+// appendEscape appends what stands in a JSON string for a byte that must not.
+func appendEscape(dst []byte, c byte) []byte {
+	const hex = "0123456789abcdef"
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	default:
+		if c >= utf8.RuneSelf {
+			return append(dst, "\ufffd"...)
+		}
+		return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+	}
+}
+
+// appendNumber appends the shortest decimal that reads back as f: without an
+// exponent from 1e-6 to 1e21, like encoding/json. What is not finite has no
+// form in JSON and becomes null.
+func appendNumber(dst []byte, f float64) []byte {
+	if short, ok := appendShort(dst, f); ok {
+		return short
+	}
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return append(dst, "null"...)
+	}
+	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e21) {
+		return strconv.AppendFloat(dst, f, 'e', -1, 64)
+	}
+	return strconv.AppendFloat(dst, f, 'f', -1, 64)
+}
+
+// appendShort appends a number of at most four decimals, which scores and most
+// values are, in a third of the time. Such a decimal n/10^4 with n below 10^15
+// is the shortest for its float64: no two decimals of 15 digits share one.
+func appendShort(dst []byte, f float64) ([]byte, bool) {
+	const unit, limit = 10_000, 1e15
+	scaled := math.Round(f * unit)
+	if !(math.Abs(scaled) < limit) || scaled/unit != f || scaled == 0 && math.Signbit(f) {
+		return dst, false
+	}
+	n := int64(scaled)
+	if n < 0 {
+		dst = append(dst, '-')
+		n = -n
+	}
+	dst = strconv.AppendInt(dst, n/unit, 10)
+	if n %= unit; n == 0 {
+		return dst, true
+	}
+	digits := [5]byte{'.', byte('0' + n/1000), byte('0' + n/100%10), byte('0' + n/10%10), byte('0' + n%10)}
+	end := len(digits)
+	for digits[end-1] == '0' {
+		end--
+	}
+	return append(dst, digits[:end]...), true
+}
+
+func appendOptional(dst []byte, o pulse.Optional) []byte {
+	if !o.Valid {
+		return append(dst, "null"...)
+	}
+	return appendNumber(dst, o.Number)
+}
+
+// appendValue appends a value of any kind.
+func appendValue(dst []byte, v *pulse.Value) []byte {
+	switch v.Kind {
+	case pulse.Null:
+		return append(dst, "null"...)
+	case pulse.Bool:
+		return strconv.AppendBool(dst, v.Bool)
+	case pulse.Number:
+		return appendNumber(dst, v.Number)
+	case pulse.String:
+		return appendString(dst, v.String)
+	case pulse.List:
+		dst = append(dst, '[')
+		for i := range v.List {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendValue(dst, &v.List[i])
+		}
+		return append(dst, ']')
+	case pulse.Object:
+		dst = append(dst, '{')
+		for i := range v.Members {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(appendString(dst, v.Members[i].Name), ':')
+			dst = appendValue(dst, &v.Members[i].Value)
+		}
+		return append(dst, '}')
+	}
+	return dst
+}
