@@ -17,6 +17,7 @@ const benchForecast = `{"id":"market/momentum_12m_sp500@2001-02-01T00:00:00Z","n
 	`"forecast":{"start_capital":{"spy":1239.94},"end_capital":{"spy":1231.6943},"symbolic_change":{"hope":-0.1}}}`
 
 func benchDecode(b *testing.B, value string) {
+	b.Helper()
 	d := newDecoder()
 	text := []byte(value)
 	b.SetBytes(int64(len(text)))

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"encoding/base64"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -48,9 +49,9 @@ func modeOf(headers []Header) (mode, *pulse.Bad) {
 // header returns the value of the last header called key. A null value is an
 // absent header.
 func header(headers []Header, key string) (value string, ok bool) {
-	for i := len(headers) - 1; i >= 0; i-- {
-		if headers[i].Key == key {
-			return alias(headers[i].Value), headers[i].Value != nil
+	for _, h := range slices.Backward(headers) {
+		if h.Key == key {
+			return alias(h.Value), h.Value != nil
 		}
 	}
 	return "", false

@@ -46,7 +46,10 @@ func TestDecode_CloudEventModesAgree(t *testing.T) {
 		"structured with tracing":    {eventHead + `,"data":` + plainData + `,"time":"` + stamp + `"}`, headers("traceparent", "00-1-2-3")},
 		"structured over binary":     {eventHead + `,"time":"` + stamp + `","data":` + plainData + `}`, append(binaryHeaders("ce_id", "other"), structured...)},
 		"base64":                     {eventHead + `,"time":"` + stamp + `","data_base64":"` + encoded + `"}`, nil},
-		"escaped":                    {`{"\u0073pecversion":"1\u002e0","id":"e\u002d1","source":"/feeds/7","type":"t","time":"` + stamp + `","data":` + plainData + `}`, nil},
+		"escaped": {
+			`{"\u0073pecversion":"1\u002e0","id":"e\u002d1","source":"/feeds/7","type":"t","time":"` + stamp + `","data":` + plainData + `}`,
+			nil,
+		},
 	} {
 		if sig := mustDecode(t, c.value, c.headers...); !equalSignals(sig, &want) {
 			t.Errorf("%s: got %+v, want %+v", name, *sig, want)

@@ -184,7 +184,7 @@ func checkID(path, field, id string) *pulse.Bad {
 // time reads the timestamp, else the event's time, else the record's.
 func (d *Decoder) time(f *fields, env *envelope, recordTimeMs int64, sig *pulse.Signal) *pulse.Bad {
 	sig.TimestampGiven = true
-	ok := false
+	var ok bool
 	switch {
 	case f.is(mTimestamp, pulse.Number):
 		if sig.Timestamp, ok = f.slots[mTimestamp].num.epoch(); !ok {

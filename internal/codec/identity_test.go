@@ -1,8 +1,8 @@
 package codec_test
 
 import (
-	"bytes"
 	"encoding/hex"
+	"strings"
 	"testing"
 
 	"pulse-scorer/internal/codec"
@@ -47,7 +47,8 @@ func TestContent_IsNotAboutSpelling(t *testing.T) {
 	want := content(mustDecode(t, `{"name":"a","value":100,"source":"s","timestamp":1748772000,"forecast":{"x":0,"y":[1.5]},"trace_id":"t"}`))
 	for _, value := range []string{
 		` {"trace_id":"\u0074","forecast":{"y":[15e-1],"x":-0.0},"timestamp":"2025-06-01T12:00:00+02:00","source":"s","value":1e2,"name":"a"} `,
-		`{"name":"a","value":100,"source":"s","timestamp":1748772000000,"forecast":{"x":1,"y":[1.50],"x":0},"trace_id":"t","id":"given","unknown":1,"context":{"a":1}}`,
+		`{"name":"a","value":100,"source":"s","timestamp":1748772000000,"forecast":{"x":1,"y":[1.50],"x":0},"trace_id":"t","id":"given",` +
+			`"unknown":1,"context":{"a":1}}`,
 	} {
 		if content(mustDecode(t, value)) != want {
 			t.Errorf("%s: other content", value)
@@ -100,7 +101,7 @@ func derived(t *testing.T, value string, ms int64) string {
 func TestDerivedID_IsTheSameForARedelivery(t *testing.T) {
 	t.Parallel()
 	const bare, stamped = `{"name":"a","value":1}`, `{"name":"a","value":1,"timestamp":5}`
-	if derived(t, bare, 1000) != derived(t, bare, 1000) {
+	if first, again := derived(t, bare, 1000), derived(t, bare, 1000); first != again {
 		t.Error("the same record twice: other IDs")
 	}
 	if derived(t, bare, 1000) == derived(t, bare, 1001) {
@@ -134,7 +135,7 @@ func TestContent_Golden(t *testing.T) {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
 	const id = "h1:"
-	if !bytes.HasPrefix([]byte(sig.ID), []byte(id)) || len(sig.ID) != len(id)+32 {
+	if !strings.HasPrefix(sig.ID, id) || len(sig.ID) != len(id)+32 {
 		t.Errorf("derived ID %q", sig.ID)
 	}
 }

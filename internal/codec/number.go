@@ -25,10 +25,7 @@ func (s *scanner) number(i int) (n number, end int) {
 		i++
 	}
 	first := i
-	for i < len(b) && isDigit(b[i]) {
-		n.mant = n.mant*10 + uint64(b[i]-'0')
-		i++
-	}
+	n.mant, i = digitsFrom(b, i, 0)
 	digits := i - first
 	if digits == 0 {
 		return n, s.fail(i, "a digit is expected")
@@ -39,10 +36,7 @@ func (s *scanner) number(i int) (n number, end int) {
 	if i < len(b) && b[i] == '.' {
 		i++
 		first = i
-		for i < len(b) && isDigit(b[i]) {
-			n.mant = n.mant*10 + uint64(b[i]-'0')
-			i++
-		}
+		n.mant, i = digitsFrom(b, i, n.mant)
 		if i == first {
 			return n, s.fail(i, "a digit is expected after the point")
 		}
@@ -60,6 +54,16 @@ func (s *scanner) number(i int) (n number, end int) {
 	}
 	n.exp += power
 	return n, i
+}
+
+// digitsFrom appends the digits from b[i] on to mant, which wraps around when
+// they are too many.
+func digitsFrom(b []byte, i int, mant uint64) (sum uint64, end int) {
+	for i < len(b) && isDigit(b[i]) {
+		mant = mant*10 + uint64(b[i]-'0')
+		i++
+	}
+	return mant, i
 }
 
 // exponent reads the digits of an exponent, from its sign on. Exponents that
@@ -120,8 +124,10 @@ func longNumber(text []byte) (n number) {
 }
 
 // exactPowers are the powers of ten that a float64 holds exactly.
-var exactPowers = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
-	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
+var exactPowers = [...]float64{
+	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+}
 
 // float returns the float64 nearest to the number that text spells, or an
 // infinity when it lies outside float64's range. Where mantissa and power are
@@ -146,8 +152,10 @@ func (n number) float(text []byte) float64 {
 }
 
 // wholePowers are the powers of ten below 2^64.
-var wholePowers = [...]uint64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
-	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19}
+var wholePowers = [...]uint64{
+	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+}
 
 // split returns the whole part of |n|·10^power, whether its fraction is a half
 // or more, and whether there is a fraction. Numbers beyond 64 bits are given as

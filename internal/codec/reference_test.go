@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"math/big"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,7 +58,7 @@ func refRead(dec *jsontext.Decoder, depth int) (*refNode, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch token.Kind() {
+	switch token.Kind() { //nolint:exhaustive // the rest begins no value
 	case 't', 'f':
 		return &refNode{kind: pulse.Bool, truth: token.Bool()}, nil
 	case '0':
@@ -68,8 +70,10 @@ func refRead(dec *jsontext.Decoder, depth int) (*refNode, error) {
 			return nil, errTooDeep
 		}
 		return refContainer(dec, token.Kind() == '{', depth+1)
-	default:
+	case 'n':
 		return &refNode{kind: pulse.Null}, nil
+	default:
+		return nil, fmt.Errorf("token of kind %v where a value is expected", token.Kind())
 	}
 }
 
@@ -118,6 +122,7 @@ func (n *refNode) is(kind pulse.ValueKind) bool { return n != nil && n.kind == k
 func (n *refNode) value(path string) (v pulse.Value, fault string) {
 	v.Kind = n.kind
 	switch n.kind {
+	case pulse.Null:
 	case pulse.Bool:
 		v.Bool = n.truth
 	case pulse.Number:
@@ -207,8 +212,10 @@ func refStructured(root *refNode) (*refNode, refEnvelope, *refFault) {
 	if root.get("specversion").text != "1.0" {
 		return nil, refEnvelope{}, refInvalid("specversion")
 	}
-	env := refEnvelope{event: true, path: "data.", id: root.get("id").text, source: root.get("source").text,
-		time: root.get("time"), timePath: "time"}
+	env := refEnvelope{
+		event: true, path: "data.", id: root.get("id").text, source: root.get("source").text,
+		time: root.get("time"), timePath: "time",
+	}
 	if len(env.id) > 256 {
 		return nil, env, refInvalid("id")
 	}
@@ -312,6 +319,10 @@ func refTime(root *refNode, env refEnvelope, recordMs int64, sig *pulse.Signal) 
 	return nil
 }
 
+// refRecordMembers are what scoring reads of a forecast.
+var refRecordMembers = strings.Fields(`trace_id overlays symbolic_change fragility symbolic_fragmented
+	arc_volatility_score retrodiction_score drift_flag forecast symbolic_tag`)
+
 func refForecast(root *refNode, path string, sig *pulse.Signal) *refFault {
 	forecast, context := root.get("forecast"), root.get("context")
 	if forecast == nil {
@@ -327,8 +338,7 @@ func refForecast(root *refNode, path string, sig *pulse.Signal) *refFault {
 	sig.Record.Kind = pulse.Object
 	fault := ""
 	for _, name := range root.names {
-		if strings.Contains(" trace_id overlays symbolic_change fragility symbolic_fragmented arc_volatility_score"+
-			" retrodiction_score drift_flag forecast symbolic_tag ", " "+name+" ") && name != "" {
+		if slices.Contains(refRecordMembers, name) {
 			v, f := root.get(name).value(name)
 			sig.Record.Members = append(sig.Record.Members, pulse.Member{Name: name, Value: v})
 			fault = firstOf(fault, f)

@@ -1,6 +1,7 @@
 package codec_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"math"
@@ -16,8 +17,10 @@ import (
 var update = flag.Bool("update", false, "write schemas/testdata/result anew from the encoder")
 
 func testMeta() codec.Meta {
-	return codec.Meta{Profile: "parity", ScorerVersion: "1.2.3", Attempts: 1,
-		Topic: "pulse.signals", Partition: 3, Offset: 812, TimestampMs: recordMs}
+	return codec.Meta{
+		Profile: "parity", ScorerVersion: "1.2.3", Attempts: 1,
+		Topic: "pulse.signals", Partition: 3, Offset: 812, TimestampMs: recordMs,
+	}
 }
 
 func rawScore() pulse.Score {
@@ -90,6 +93,7 @@ func TestAppendResult_MatchesGoldenFiles(t *testing.T) {
 	}
 }
 
+//nolint:paralleltest // AllocsPerRun counts the allocations of all goroutines
 func TestAppendResult_AppendsWithoutAllocating(t *testing.T) {
 	sig, score, meta := mustDecode(t, benchRaw), rawScore(), testMeta()
 	dst := make([]byte, 0, 2048)
@@ -103,10 +107,14 @@ func TestAppendResult_AppendsWithoutAllocating(t *testing.T) {
 
 func TestAppendResult_NumbersReadBackAndAreShortest(t *testing.T) {
 	t.Parallel()
-	for _, f := range []float64{0, math.Copysign(0, -1), 1, -1, 0.1, 0.3, 0.7000000000000001, 1.0001, 1.00001, 99999999999.9999, 1e11,
-		1e15, 1e20, 1e21, -1e22, 1e-6, 9.99e-7, 123456789.123456789, math.MaxFloat64, math.SmallestNonzeroFloat64, 5e-324, 4503599627370497.5, 0.00005} {
+	for _, f := range []float64{
+		0, math.Copysign(0, -1), 1, -1, 0.1, 0.3, 0.7000000000000001, 1.0001, 1.00001, 99999999999.9999, 1e11,
+		1e15, 1e20, 1e21, -1e22, 1e-6, 9.99e-7, 123456789.123456789, math.MaxFloat64, math.SmallestNonzeroFloat64, 5e-324, 4503599627370497.5, 0.00005,
+	} {
 		sig, score, meta := pulse.Signal{Value: f}, rawScore(), testMeta()
-		var got struct{ Value json.Number }
+		var got struct {
+			Value json.Number `json:"value"`
+		}
 		if err := json.Unmarshal(codec.AppendResult(nil, &sig, &score, &meta), &got); err != nil {
 			t.Fatalf("%v: %v", f, err)
 		}
@@ -137,7 +145,7 @@ func TestAppendError_IsTheAnswerOfScore(t *testing.T) {
 func FuzzResult(f *testing.F) {
 	f.Add("id", "name", "source", 1.5, int64(0), int16(0), "tag", 0.5, "summary", true)
 	f.Add("\x00", "\u2028\"\\", "\xff\xc0", math.NaN(), int64(-62135596800000000), int16(-1439), "🟢", math.Inf(-1), "\n\r\t\x7f", false)
-	f.Add("a", "b", "", -0.0, int64(253402300799999999), int16(0), "", 1e-320, "\ufffd", true)
+	f.Add("a", "b", "", math.Copysign(0, -1), int64(253402300799999999), int16(0), "", 1e-320, "\ufffd", true)
 	f.Fuzz(func(t *testing.T, id, name, source string, value float64, micros int64, offset int16, tag string, number float64, summary string, forecast bool) {
 		sig := pulse.Signal{ID: id, Name: name, Source: source, Value: value, Timestamp: pulse.Timestamp{Micros: micros % (1 << 56), Offset: offset % 1440}}
 		score, meta := rawScore(), testMeta()
@@ -148,36 +156,46 @@ func FuzzResult(f *testing.F) {
 			score.Enrichment.TraceID = pulse.ObjectValue(pulse.Member{Name: name, Value: pulse.StringValue(source)})
 		}
 		text := codec.AppendResult(nil, &sig, &score, &meta)
-		if strings.ContainsAny(string(text), "\n\r") {
+		if bytes.ContainsAny(text, "\n\r") {
 			t.Errorf("a line break in %s", text)
 		}
-		var got struct {
-			ID, Name, Source string
-			Value            *float64
-			Enrichment       *struct {
-				TraceID               map[string]string `json:"trace_id"`
-				ForecastTag           string            `json:"forecast_tag"`
-				TrustSummary          string            `json:"trust_summary"`
-				HistoricalConsistency *float64          `json:"historical_consistency"`
-			}
-		}
-		if err := json.Unmarshal(text, &got); err != nil {
-			t.Fatalf("%s: %v", text, err)
-		}
-		u := func(s string) string { return readBack(t, s) }
-		if got.ID != u(id) || got.Name != u(name) || got.Source != u(source) || !readsAs(got.Value, value) {
-			t.Errorf("%+v became %s", sig, text)
-		}
-		if forecast {
-			e := got.Enrichment
-			if e.ForecastTag != u(tag) || e.TrustSummary != u(summary) || e.TraceID[u(name)] != u(source) || !readsAs(e.HistoricalConsistency, number) {
-				t.Errorf("%+v became %s", *score.Enrichment, text)
-			}
-		}
-		if decodable := id != "" && name != "" && len(id) <= 256 && len(name) <= 256 && readsAs(&value, value) && !math.IsNaN(value); decodable {
+		requireReadsBack(t, text, &sig, score.Enrichment)
+		if id != "" && name != "" && len(id) <= 256 && len(name) <= 256 && isFinite(value) {
 			requireSchema(t, compiledResult(), text)
 		}
 	})
+}
+
+// requireReadsBack checks that a result holds what it was made of.
+func requireReadsBack(t *testing.T, text []byte, sig *pulse.Signal, e *pulse.Enrichment) {
+	t.Helper()
+	var got struct {
+		ID         string   `json:"id"`
+		Name       string   `json:"name"`
+		Source     string   `json:"source"`
+		Value      *float64 `json:"value"`
+		Enrichment *struct {
+			TraceID               map[string]string `json:"trace_id"`
+			ForecastTag           string            `json:"forecast_tag"`
+			TrustSummary          string            `json:"trust_summary"`
+			HistoricalConsistency *float64          `json:"historical_consistency"`
+		} `json:"enrichment"`
+	}
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	u := func(s string) string { return readBack(t, s) }
+	if got.ID != u(sig.ID) || got.Name != u(sig.Name) || got.Source != u(sig.Source) || !readsAs(got.Value, sig.Value) {
+		t.Errorf("%+v became %s", *sig, text)
+	}
+	if e == nil {
+		return
+	}
+	g := got.Enrichment
+	if g.ForecastTag != u(e.ForecastTag) || g.TrustSummary != u(e.TrustSummary) || g.TraceID[u(sig.Name)] != u(sig.Source) ||
+		!readsAs(g.HistoricalConsistency, e.HistoricalConsistency) {
+		t.Errorf("%+v became %s", *e, text)
+	}
 }
 
 // readBack is what a reader makes of s: bytes that are not UTF-8 are U+FFFD.
@@ -194,8 +212,10 @@ func readBack(t *testing.T, s string) string {
 	return back
 }
 
+func isFinite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
+
 func readsAs(got *float64, f float64) bool {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
+	if !isFinite(f) {
 		return got == nil
 	}
 	return got != nil && sameFloat(*got, f)

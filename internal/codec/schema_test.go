@@ -118,12 +118,16 @@ func TestSignalSchema_AgreesWithDecoderOnGoldenRecords(t *testing.T) {
 func TestSignalSchema_AgreesWithDecoder(t *testing.T) {
 	t.Parallel()
 	schema := compile(t, schemas.Signal())
-	names := []string{"name", "value", "source", "timestamp", "id", "forecast", "context", "trace_id", "overlays",
-		"fragility", "symbolic_change", "Name", "unknown", "data", "type"}
-	values := []string{`"a"`, `""`, `null`, `true`, `0`, `-0`, `1.5e3`, `1e309`, `-1e309`, `1e-400`, `{}`, `[]`, `{"a":{"b":[1,{"c":1e400}]}}`,
+	names := []string{
+		"name", "value", "source", "timestamp", "id", "forecast", "context", "trace_id", "overlays",
+		"fragility", "symbolic_change", "Name", "unknown", "data", "type",
+	}
+	values := []string{
+		`"a"`, `""`, `null`, `true`, `0`, `-0`, `1.5e3`, `1e309`, `-1e309`, `1e-400`, `{}`, `[]`, `{"a":{"b":[1,{"c":1e400}]}}`,
 		`{"a":[null,"x",1e300]}`, `"2025-06-01T12:00:00Z"`, `"2025-06-01 12:00:00.25+05:30"`, `"2025-06-01t12:00:00"`, `"2025-13-01T12:00:00Z"`,
 		`"2025-06-01"`, `1763922333`, `1763922333123`, `100000000000`, `-62135596800`, `-62135596801`, `253402300799999`, `253402300800000`,
-		`"` + strings.Repeat("n", 256) + `"`, `"` + strings.Repeat("n", 257) + `"`, `"caf\u00e9"`}
+		`"` + strings.Repeat("n", 256) + `"`, `"` + strings.Repeat("n", 257) + `"`, `"caf\u00e9"`,
+	}
 	random := rand.New(rand.NewPCG(1, 2))
 	accepted := 0
 	const records = 20_000

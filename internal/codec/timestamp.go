@@ -40,24 +40,35 @@ func parseDateTime(s string) (t pulse.Timestamp, ok bool) {
 	if c := s[10]; c != 'T' && c != 't' && c != ' ' {
 		return t, false
 	}
-	year := twoDigits(s, 0)*100 + twoDigits(s, 2)
-	month, day := twoDigits(s, 5), twoDigits(s, 8)
-	hour, minute, second := twoDigits(s, 11), twoDigits(s, 14), twoDigits(s, 17)
-	if year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) ||
-		hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59 {
+	days, okDate := date(s)
+	seconds, okClock := clock(s[11:])
+	micros, rest, okFraction := fraction(s[head:])
+	offset, okZone := zone(rest)
+	if !okDate || !okClock || !okFraction || !okZone {
 		return t, false
 	}
-	micros, s, ok := fraction(s[head:])
-	if !ok {
-		return t, false
-	}
-	offset, ok := zone(s)
-	if !ok {
-		return t, false
-	}
-	seconds := daysSinceEpoch(year, month, day)*86400 + int64(hour*3600+minute*60+second) - int64(offset)*60
+	seconds += days*86400 - int64(offset)*60
 	t = pulse.Timestamp{Micros: seconds*1_000_000 + micros, Offset: offset}
 	return t, inRange(t.Micros)
+}
+
+// date reads the YYYY-MM-DD that s begins with as days since 1970-01-01.
+func date(s string) (days int64, ok bool) {
+	year := twoDigits(s, 0)*100 + twoDigits(s, 2)
+	month, day := twoDigits(s, 5), twoDigits(s, 8)
+	if year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
+		return 0, false
+	}
+	return daysSinceEpoch(year, month, day), true
+}
+
+// clock reads the HH:MM:SS that s begins with.
+func clock(s string) (seconds int64, ok bool) {
+	hour, minute, second := twoDigits(s, 0), twoDigits(s, 3), twoDigits(s, 6)
+	if min(hour, minute, second) < 0 || hour > 23 || minute > 59 || second > 59 {
+		return 0, false
+	}
+	return int64(hour*3600 + minute*60 + second), true
 }
 
 // fraction reads the fraction of a second, if s begins with one, and returns

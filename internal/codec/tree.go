@@ -171,6 +171,7 @@ func finite(v *pulse.Value) bool {
 				return false
 			}
 		}
+	case pulse.Null, pulse.Bool, pulse.String:
 	}
 	return true
 }

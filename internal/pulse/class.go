@@ -17,6 +17,8 @@ const (
 )
 
 // Bad says why a record is bad: for good, whoever reads it and however often.
+//
+//nolint:errname // it is an outcome first, and an error only where it has to be printed
 type Bad struct {
 	Class Class
 	// Field is the dotted path of the field at fault, empty when it is the

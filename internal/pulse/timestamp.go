@@ -61,7 +61,7 @@ func (t Timestamp) AppendRFC3339(dst []byte) []byte {
 func AppendMillis(dst []byte, ms int64) []byte {
 	secs, frac := floorDiv(ms, 1000)
 	dst = appendDateTime(dst, secs)
-	dst = append(dst, '.', byte('0'+frac/100))
+	dst = append(dst, '.', byte('0'+frac/100)) //nolint:gosec // G115: a digit
 	dst = append2(dst, int(frac%100))
 	return append(dst, 'Z')
 }
@@ -96,7 +96,7 @@ func floorDiv(n, by int64) (quotient, rest int64) {
 func (t Timestamp) String() string { return string(t.AppendRFC3339(nil)) }
 
 func append2(dst []byte, n int) []byte {
-	return append(dst, byte('0'+n/10), byte('0'+n%10))
+	return append(dst, byte('0'+n/10), byte('0'+n%10)) //nolint:gosec // G115: a digit
 }
 
 func appendYear(dst []byte, y int) []byte {
