@@ -1,0 +1,291 @@
+package state
+
+import (
+	"bytes"
+	"encoding/binary"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pulse-scorer/internal/pulse"
+)
+
+func testSettings() Settings {
+	return Settings{DedupeWindow: time.Hour, DedupeMaxIDs: 1000, WindowSize: 50, MemorySize: 100}
+}
+
+func newTask(t testing.TB, s Settings) *Task {
+	t.Helper()
+	task, err := New(s, [16]byte{1, 2, 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return task
+}
+
+// sealed seals and commits, and returns what was written.
+func sealed(task *Task, nowMs int64) (out []change) {
+	task.Seal(nowMs, func(key, value []byte) { out = append(out, change{bytes.Clone(key), bytes.Clone(value)}) })
+	task.Commit()
+	return out
+}
+
+// sample returns a changelog with a record of every kind.
+func sample(t testing.TB) []change {
+	task := newTask(t, testSettings())
+	for i := range 70 {
+		id, _ := task.Look([]byte{byte(i)}, []byte("c"))
+		task.Remember(id, Scored)
+	}
+	out := sealed(task, 1000)
+	id, _ := task.Look([]byte("one more"), []byte("c"))
+	task.Remember(id, Dead)
+	task.Observe("s", "n", 1.5)
+	task.Learn("s", "n", pulse.ObjectValue(pulse.Member{Name: "a", Value: pulse.ListValue([]pulse.Value{pulse.NumberValue(0.5), pulse.StringValue("x")})}))
+	task.CountDead(pulse.TooLarge)
+	return append(out, sealed(task, 2000)...)
+}
+
+func TestRestore_RefusesWhatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	segment := func(numbers ...byte) []byte { return append([]byte("s/\x00\x00\x00\x00\x00\x00\x00"), numbers...) }
+	tests := []struct {
+		name       string
+		key, value []byte
+		want       string
+	}{
+		{"the engine's key", []byte("\x00owner"), []byte{1}, "engine"},
+		{"no key", nil, []byte{1}, "no known kind"},
+		{"unknown kind", []byte("z/"), []byte{1}, "no known kind"},
+		{"kind without slash", []byte("ledger"), []byte{1}, "no known kind"},
+		{"empty value", []byte("l/"), []byte{}, "ledger record: too short"},
+		{"newer version", []byte("l/"), []byte{2, 0, 0, 0, 0}, "ledger record: unknown format version 2"},
+		{"ledger too long", []byte("l/"), []byte{1, 0, 0, 0, 0, 9}, "ledger record: too long"},
+		{"ledger with a false count", []byte("l/"), []byte{1, 0, 0, 0, 200, 1}, "ledger record: too short"},
+		{"hash key too short", []byte("k/"), []byte{1, 2, 3}, "hash key record: too short"},
+		{"segment key too short", []byte("s/\x00"), []byte{1, 0, 0}, "segment record: too short"},
+		{"segment of a fraction", segment(1), []byte{1, 0, 0, 7}, "segment record: not a whole number"},
+		{"segment without IDs", segment(1), []byte{1, 0, 0}, "segment record: not a whole number"},
+		{"status of no kind", segment(1), append([]byte{1, 0, 0}, make([]byte, 21)...), "segment record: unknown status"},
+		{"window of a fraction", []byte("w/\x01s\x01n"), []byte{1, 1, 2, 3}, "window record: not a whole number"},
+		{"window key too long", []byte("w/\x01s\x01nn"), make([]byte, 9), "window record: too long"},
+		{"window key too short", []byte("w/\x09s"), nil, "window record: too short"},
+		{"forecast in another's slot", []byte("f/\x01s\x01n\x05"), []byte{1, 4, 0}, "forecast record: number"},
+		{"forecast of no type", []byte("f/\x01s\x01n\x05"), []byte{1, 5, 99}, "forecast record: unknown tag"},
+		{"forecast with a false count", []byte("f/\x01s\x01n\x05"), []byte{1, 5, tagList, 200, 1}, "forecast record: too short"},
+		{"forecast too deep", []byte("f/\x01s\x01n\x05"), append([]byte{1, 5}, bytes.Repeat([]byte{tagList, 1}, 20_000)...), "forecast record: nested too deep"},
+		{"bounds too short", []byte("m/"), []byte{1, 1}, "bounds record: bad number"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			err := newTask(t, testSettings()).Restore(test.key, test.value)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("Restore(%q, %v) = %v, want an error with %q", test.key, test.value, err, test.want)
+			}
+		})
+	}
+}
+
+// A changelog that lost records must not start a task that then scores
+// duplicates again.
+func TestRestored_RefusesAChangelogThatIsNotWhole(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ drop, want string }{
+		{"k/", "no hash key"},
+		{"m/", "no record of their bounds"},
+		{"s/\x00\x00\x00\x00\x00\x00\x00\x00", "segment 0 of IDs is missing"},
+	} {
+		task := newTask(t, testSettings())
+		for _, c := range sample(t) {
+			if string(c.key) == test.drop {
+				continue
+			}
+			if err := task.Restore(c.key, c.value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := task.Restored(); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("Restored without %q = %v, want an error with %q", test.drop, err, test.want)
+		}
+	}
+}
+
+func TestRestored_RefusesAGapInMemory(t *testing.T) {
+	t.Parallel()
+	task, s := newTask(t, testSettings()), testSettings()
+	for i := range 5 {
+		task.Learn("s", "n", pulse.NumberValue(float64(i)))
+	}
+	again := newTask(t, s)
+	for _, c := range sealed(task, 1) {
+		if c.key[0] == kindForecast && c.key[len(c.key)-1] == 3 {
+			continue
+		}
+		if err := again.Restore(c.key, c.value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := again.Restored(); err == nil || !strings.Contains(err.Error(), "are missing") {
+		t.Errorf("Restored = %v, want an error about missing forecasts", err)
+	}
+}
+
+// A worker that lost a task and gets it back replays what the other one wrote.
+func TestRestore_ContinuesWhatTheTaskRemembers(t *testing.T) {
+	t.Parallel()
+	other, warm, cold := newTask(t, testSettings()), newTask(t, testSettings()), newTask(t, testSettings())
+	feed := func(task *Task, changes []change) {
+		t.Helper()
+		for _, c := range changes {
+			if err := task.Restore(c.key, c.value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := task.Restored(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rememberMany(other, 0, 3)
+	other.CountIn()
+	other.Learn("s", "n", pulse.NumberValue(1))
+	log := sealed(other, 1000)
+	feed(warm, log)
+	other.Learn("s", "n", pulse.NumberValue(2))
+	more := sealed(other, 2000)
+	feed(warm, more)
+	if got := warm.Ledger().In; got != 1 {
+		t.Errorf("ledger has %d in, want 1", got)
+	}
+	if got := warm.Memory("s", "n").List; len(got) != 2 || got[0].Number != 1 {
+		t.Errorf("memory = %v, want 1 2", got)
+	}
+	rememberMany(warm, 3, 4)
+	log = append(append(log, more...), sealed(warm, 3000)...)
+	feed(cold, log)
+	for i := range uint32(4) {
+		if _, v := cold.Look(binary.BigEndian.AppendUint32(nil, i), nil); v != Duplicate {
+			t.Errorf("ID %d is %v", i, v)
+		}
+	}
+	if got, want := len(cold.ids.tail), 4; got != want {
+		t.Errorf("newest segment has %d IDs, want %d", got, want)
+	}
+	fromLast := newTask(t, testSettings())
+	last := map[string]change{}
+	for _, c := range log {
+		last[string(c.key)] = c
+	}
+	feed(fromLast, slices.Collect(maps.Values(last)))
+	if got := fromLast.Stats().IDs; got != 4 {
+		t.Errorf("%d IDs in the compacted changelog, want 4", got)
+	}
+}
+
+func TestRestore_RefusesBetweenBatches(t *testing.T) {
+	t.Parallel()
+	task := newTask(t, testSettings())
+	task.CountIn()
+	if err := task.Restore([]byte("l/"), nil); err == nil || !strings.Contains(err.Error(), "roll back first") {
+		t.Errorf("Restore over an open batch = %v", err)
+	}
+	task.Rollback()
+	if err := task.Restore([]byte("l/"), nil); err != nil {
+		t.Errorf("Restore after the rollback = %v", err)
+	}
+}
+
+func TestRestore_RefusesCrowdedHashes(t *testing.T) {
+	t.Parallel()
+	task := newTask(t, testSettings())
+	var err error
+	for n := 0; n < 2 && err == nil; n++ {
+		value := []byte{formatVersion, 0, 0}
+		for i := range uint64(maxSegment) {
+			value = binary.LittleEndian.AppendUint64(value, 42)
+			value = binary.LittleEndian.AppendUint64(value, uint64(n)<<32+i)
+			value = append(value, 0, 0, 0, 0, byte(Scored))
+		}
+		err = task.Restore(binary.BigEndian.AppendUint64([]byte("s/"), uint64(n)), value)
+	}
+	if err == nil || !strings.Contains(err.Error(), "crowd together") {
+		t.Errorf("Restore of crowded hashes = %v", err)
+	}
+	if got := task.ids.table.capacity(); got > 4*maxProbe {
+		t.Errorf("table has grown to %d slots", got)
+	}
+}
+
+func TestRestore_RefusesSegmentsTooFarApart(t *testing.T) {
+	t.Parallel()
+	value := append([]byte{formatVersion, 0, 0}, make([]byte, 20)...)
+	value = append(value, byte(Scored))
+	task := newTask(t, testSettings())
+	if err := task.Restore(binary.BigEndian.AppendUint64([]byte("s/"), 5), value); err != nil {
+		t.Fatal(err)
+	}
+	err := task.Restore(binary.BigEndian.AppendUint64([]byte("s/"), 5+maxSpan), value)
+	if err == nil || !strings.Contains(err.Error(), "too far") {
+		t.Errorf("Restore = %v, want an error about segments too far apart", err)
+	}
+}
+
+// FuzzRestore: whatever the bytes, Restore and Restored return; where both
+// accept, the Task works on and what it then writes can be restored.
+func FuzzRestore(f *testing.F) {
+	var seed []byte
+	for _, c := range sample(f) {
+		seed = append(seed, byte(len(c.key)))
+		seed = append(seed, c.key...)
+		seed = binary.BigEndian.AppendUint16(seed, uint16(len(c.value)))
+		seed = append(seed, c.value...)
+		f.Add(append(seed[:len(seed):len(seed)], 2, 'l', '/', 0, 0))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		task, again := newTask(t, testSettings()), newTask(t, testSettings())
+		var log []change
+		for len(data) > 3 {
+			var c change
+			c.key, data = cut(data[1:], int(data[0]))
+			if len(data) < 2 {
+				break
+			}
+			c.value, data = cut(data[2:], int(binary.BigEndian.Uint16(data)))
+			if len(c.value) == 0 {
+				c.value = nil
+			}
+			if task.Restore(c.key, c.value) == nil {
+				log = append(log, c)
+			} else {
+				return
+			}
+		}
+		if task.Restored() != nil {
+			return
+		}
+		id, _ := task.Look([]byte("a"), nil)
+		task.Remember(id, Scored)
+		task.Observe("s", "n", 1)
+		task.Learn("s", "n", pulse.NumberValue(1))
+		task.CountIn()
+		for _, c := range append(log, sealed(task, math.MaxInt32)...) {
+			if err := again.Restore(c.key, c.value); err != nil {
+				t.Fatalf("Restore of what was written: %v", err)
+			}
+		}
+		if err := again.Restored(); err != nil {
+			t.Fatalf("Restored of what was written: %v", err)
+		}
+		if _, v := again.Look([]byte("a"), nil); v != Duplicate {
+			t.Fatalf("remembered ID is %v after the restore", v)
+		}
+	})
+}
+
+func cut(data []byte, n int) (head, rest []byte) {
+	n = min(n, len(data))
+	return data[:n:n], data[n:]
+}
