@@ -38,7 +38,8 @@ add_java() {
   for lib in "$ROOT"/opt/java/bin/java "$ROOT"/opt/java/lib/server/libjvm.so "$ROOT"/opt/java/lib/*.so; do copy_libs "$lib"; done
   # snappy, lz4 and zstd unpack native code at run time that wants these two.
   for lib in libgcc_s.so.1 libstdc++.so.6; do
-    lib=$(ldconfig -p | awk -v l="$lib" '$1 == l && /x86-64|AArch64/ { print $NF; exit }')
+    # Read to the end: a reader that leaves early would end ldconfig, and this script with it.
+    lib=$(ldconfig -p | awk -v l="$lib" '$1 == l && /x86-64|AArch64/ && !found++ { print $NF }')
     [ -z "$lib" ] || [ -e "$ROOT$lib" ] || install -D "$(readlink -f "$lib")" "$ROOT$lib"
     [ -z "$lib" ] || copy_libs "$lib"
   done
