@@ -40,10 +40,14 @@ func newNaive() naive {
 }
 
 func (n naive) clone() naive {
-	return naive{
-		ids: maps.Clone(n.ids), windows: maps.Clone(n.windows),
-		memory: maps.Clone(n.memory), ledger: maps.Clone(n.ledger),
-	}
+	c := n.cloneWithoutIDs()
+	c.ids = maps.Clone(n.ids)
+	return c
+}
+
+// cloneWithoutIDs is for undoing a stage, and quick: the IDs are most of it.
+func (n naive) cloneWithoutIDs() naive {
+	return naive{windows: maps.Clone(n.windows), memory: maps.Clone(n.memory), ledger: maps.Clone(n.ledger)}
 }
 
 func appendLast[T any](list []T, v T, limit int) []T {
@@ -146,7 +150,7 @@ func (w *world) remember(id ID, identity, content string) {
 		return
 	}
 	// A later stage fails: its changes go, those of ingest stay.
-	mark, before := w.task.Mark(), w.open.clone()
+	mark, before := w.task.Mark(), w.open.cloneWithoutIDs()
 	w.observe()
 	w.learn()
 	if w.hasSealed && w.rng.IntN(4) == 0 {
@@ -154,6 +158,7 @@ func (w *world) remember(id ID, identity, content string) {
 	}
 	w.task.CountScored()
 	w.task.Undo(mark)
+	before.ids = w.open.ids
 	w.open = before
 	w.task.Remember(id, Dead)
 	w.open.ids[identity] = naiveID{content: content, status: Dead, bornMs: -1}
@@ -394,7 +399,7 @@ func (w *world) step() {
 func TestTask_BehavesLikeNaiveModel(t *testing.T) {
 	t.Parallel()
 	var evictions int
-	for seed := range uint64(8) {
+	for seed := range uint64(20) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			w := newWorld(t, seed)
 			for range 600 {
@@ -407,7 +412,7 @@ func TestTask_BehavesLikeNaiveModel(t *testing.T) {
 			evictions += w.evictions
 		})
 	}
-	if evictions < 300 {
+	if evictions < 1000 {
 		t.Errorf("only %d IDs were evicted: the model did not test eviction", evictions)
 	}
 }
