@@ -16,7 +16,8 @@
 //
 //   - The same arguments give the same result, to the bit and on every
 //     architecture: no clock, no randomness, no I/O, no order of a map, no fused
-//     multiply-add (TestEnrich_IsDeterministic, TestParity_…).
+//     multiply-add (TestEnrich_IsDeterministicAndFiniteOnWildRecords; the
+//     compiler's arm64 code was searched for fused instructions: none).
 //   - Nothing panics and no number of a result is infinite or undefined as
 //     long as the numbers of the input are finite (FuzzEnrich, FuzzIngest).
 //   - Arguments are only read.
@@ -30,7 +31,7 @@
 // forecast_licensing_shell.py and license_explainer.py beside it,
 // symbolic_system/symbolic_utils.py (tension, penalty) and
 // analytics/learning.py (distance of states). File and line in a comment refer
-// to it. The vectors in testdata/parity were made by running those functions.
+// to it. The vectors in testdata were made by running those functions.
 //
 // The old system is Python: which types raise, which count as absent and how
 // a number prints is part of its behaviour. truth.go, equal.go, pytext.go and
@@ -50,6 +51,8 @@
 //   - Texts that stand for numbers are decimal and finite. Python's float also
 //     takes "1_000", "inf", "nan", "1e999" and digits of other scripts; here
 //     they do not convert.
+//   - Numbers are doubles. Python's integers are exact beyond 2^53; a product
+//     with such a one can differ in its last digits.
 //   - Magnitudes near the end of float's range: the window detector flags nothing
 //     when mean or deviation overflow, as the old one; overlays whose products
 //     overflow fail the enrichment, where the old one answered with an

@@ -38,7 +38,7 @@ func roundFast(x float64, n int) (float64, bool) {
 		return 0, false
 	}
 	pow := [...]float64{1, 10, 100, 1000, 10_000, 100_000, 1_000_000}[n]
-	scaled := math.Abs(x) * pow
+	scaled := float64(math.Abs(x) * pow)
 	if !(scaled < fastLimit) {
 		return 0, false
 	}

@@ -3,7 +3,6 @@ package scoring
 import (
 	"strconv"
 	"strings"
-	"unicode"
 
 	"pulse-scorer/internal/pulse"
 )
@@ -63,7 +62,7 @@ func toFloat(v pulse.Value) (float64, bool) {
 	if v.Kind != pulse.String {
 		return asNumber(v)
 	}
-	text := strings.TrimFunc(v.String, isPythonSpace)
+	text := strings.TrimSpace(v.String)
 	if !isDecimalText(text) {
 		return 0, false
 	}
@@ -75,12 +74,6 @@ func toFloat(v pulse.Value) (float64, bool) {
 func floatOrZero(v pulse.Value) float64 {
 	x, _ := toFloat(v)
 	return x
-}
-
-// isPythonSpace is str.isspace: Unicode's white space and four separators of
-// ASCII that Unicode does not count.
-func isPythonSpace(r rune) bool {
-	return unicode.IsSpace(r) || (r >= 0x1c && r <= 0x1f)
 }
 
 // isDecimalText keeps ParseFloat from the forms only Go knows (hexadecimal,
