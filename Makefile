@@ -31,7 +31,7 @@ demo: ## the same, but end after the summary
 
 .PHONY: build
 build: ## build bin/pulse-scorer (its version comes from git, through the build information)
-	$(GO) build -trimpath -o bin/pulse-scorer ./cmd/pulse-scorer
+	$(GO) build -buildvcs=auto -trimpath -o bin/pulse-scorer ./cmd/pulse-scorer
 
 .PHONY: test
 test: ## all tests that need no real Kafka
