@@ -21,6 +21,9 @@ type Record struct {
 	// held in memory, or when the broker refused it as a dead letter: its
 	// size and hash are all that can be passed on.
 	Withheld *Withheld
+	// ResultRefused is set when the broker refused the record's result as too
+	// large.
+	ResultRefused bool
 }
 
 // Withheld describes a value that is not passed on.
@@ -46,7 +49,6 @@ const (
 
 // Sink takes the records that one batch writes. It copies what it is given.
 type Sink interface {
-	// Append adds one record. timestampMs is ignored by topics that use
-	// LogAppendTime. A nil key or value is written as null.
-	Append(to Destination, timestampMs int64, key, value []byte, headers []Header)
+	// Append adds one record. A nil key or value is written as null.
+	Append(to Destination, key, value []byte, headers []Header)
 }

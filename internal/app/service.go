@@ -1,0 +1,183 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"pulse-scorer/internal/broker"
+	"pulse-scorer/internal/config"
+	"pulse-scorer/internal/ops"
+	"pulse-scorer/internal/pipeline"
+)
+
+// Deps are what the service uses and does not own.
+type Deps struct {
+	Log   *slog.Logger
+	Build ops.Build
+	// Now is the wall clock.
+	Now func() time.Time
+}
+
+// Service is one worker: the engine with its record paths, and the HTTP server
+// beside it.
+type Service struct {
+	config   config.Config
+	deps     Deps
+	conn     broker.Connection
+	registry *prometheus.Registry
+	engine   *broker.Engine
+	server   *ops.Server
+	health   *health
+}
+
+// NewService wires a worker and binds its HTTP port. Run it, or Close it.
+func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, error) {
+	conn, err := Connection(c)
+	if err != nil {
+		return nil, err
+	}
+	set, err := engineSettings(c)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{config: c, deps: deps, conn: conn, registry: ops.NewRegistry(deps.Build)}
+	newTask, err := s.taskMaker()
+	if err != nil {
+		return nil, err
+	}
+	s.engine, err = broker.New(conn, set, broker.Deps{Log: deps.Log, Registry: s.registry, NewTask: newTask, Now: deps.Now})
+	if err != nil {
+		return nil, err
+	}
+	s.health = &health{engine: s.engine}
+	s.server, err = ops.Listen(ctx, ops.Settings{Addr: c.HTTPAddr}, ops.Deps{
+		Gatherer: s.registry, Probe: s.health, Status: s.health, Logger: deps.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// taskMaker returns what makes the record path of a task.
+func (s *Service) taskMaker() (func(int32) broker.Task, error) {
+	settings := pathSettings(s.config, s.deps.Build.Version)
+	if err := settings.Validate(); err != nil {
+		return nil, err
+	}
+	metrics := pipeline.NewMetrics(s.registry)
+	p := profile(s.config)
+	return func(int32) broker.Task {
+		var key [16]byte
+		_, _ = rand.Read(key[:]) // never fails (crypto/rand)
+		t, err := pipeline.New(settings, p, metrics, key, s.deps.Now)
+		if err != nil {
+			panic(fmt.Sprintf("record path: %v", err)) // the same settings were valid above
+		}
+		return t
+	}, nil
+}
+
+// Close gives the HTTP port free without running.
+func (s *Service) Close() error { return s.server.Close() }
+
+// Registry holds the service's metrics.
+func (s *Service) Registry() prometheus.Gatherer { return s.registry }
+
+// Addr is where the HTTP server listens.
+func (s *Service) Addr() string { return s.server.Addr() }
+
+// Ready is nil when the service does its work.
+func (s *Service) Ready() error { return s.engine.Ready() }
+
+// Run works until ctx ends, drains, and returns nil then. The HTTP server
+// stops last, so that probes see the drain.
+func (s *Service) Run(ctx context.Context) error {
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	group, work := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.server.Serve(serving) })
+	group.Go(func() error {
+		defer stopServing()
+		s.deps.Log.Info("starting", slog.String("version", s.deps.Build.Version), slog.String("group", s.config.Group),
+			slog.Any("brokers", s.config.Brokers), slog.String("http", s.server.Addr()))
+		if err := s.prepareTopics(work); err != nil {
+			return err
+		}
+		s.engine.TopicsChecked()
+		return s.engine.Run(work)
+	})
+	err := group.Wait()
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		s.deps.Log.Info("stopped")
+		return nil
+	}
+	return err
+}
+
+// topicRetry is how long to wait for a broker that does not answer.
+const topicRetry = time.Second
+
+// prepareTopics creates what is missing and checks the rest. Without a broker
+// it waits for one: starting before Kafka is no fault.
+func (s *Service) prepareTopics(ctx context.Context) error {
+	for {
+		err := s.checkTopics(ctx)
+		var fault *TopicFault
+		if err == nil || errors.As(err, &fault) || ctx.Err() != nil {
+			return err
+		}
+		s.deps.Log.Warn("no broker answers; trying again: are PULSE_BROKERS right and the brokers up?",
+			slog.Any("brokers", s.config.Brokers), slog.Any("err", err))
+		select {
+		case <-time.After(topicRetry):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// TopicFault is what keeps the service from using the topics there are.
+type TopicFault struct{ err error }
+
+// Error implements error.
+func (f *TopicFault) Error() string { return f.err.Error() }
+
+// Unwrap gives the faults.
+func (f *TopicFault) Unwrap() error { return f.err }
+
+func (s *Service) checkTopics(ctx context.Context) error {
+	admin := broker.NewAdmin(s.conn, Topology(s.config), topicSettings(s.config))
+	defer admin.Close()
+	states, err := admin.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	var absent []string
+	for _, t := range states {
+		for _, w := range t.Warnings {
+			s.deps.Log.Warn("topic", slog.String("topic", t.Name), slog.String("warning", w))
+		}
+		if !t.Exists {
+			absent = append(absent, t.Name)
+		}
+	}
+	if err := broker.Faults(states); err != nil {
+		return &TopicFault{err}
+	}
+	if len(absent) == 0 {
+		return nil
+	}
+	if !s.config.TopicsCreate {
+		return &TopicFault{fmt.Errorf("topics %v do not exist and PULSE_TOPICS_CREATE is false: create them (pulse-scorer topics shows how they must be)", absent)}
+	}
+	s.deps.Log.Info("creating topics", slog.Any("topics", absent))
+	return admin.Create(ctx, states)
+}

@@ -1,0 +1,76 @@
+package app
+
+import (
+	"errors"
+
+	"pulse-scorer/internal/broker"
+	"pulse-scorer/internal/broker/batch"
+	"pulse-scorer/internal/config"
+	"pulse-scorer/internal/pipeline"
+	"pulse-scorer/internal/scoring"
+	"pulse-scorer/internal/state"
+)
+
+// Connection is how an environment reaches its cluster.
+func Connection(c config.Config) (broker.Connection, error) {
+	if c.TLS || c.SASLMechanism != "" {
+		return broker.Connection{}, errors.New("PULSE_TLS, PULSE_SASL_MECHANISM: secured connections come with a later release; unset them to connect in plain text")
+	}
+	return broker.Connection{Brokers: c.Brokers, ClientID: "pulse-scorer"}, nil
+}
+
+// Topology is the topics of an environment.
+func Topology(c config.Config) broker.Topology {
+	t := c.Topics()
+	return broker.Topology{Input: t.Input, Results: t.Output, DeadLetters: t.DLQ, State: t.State}
+}
+
+// topicSettings say how missing topics are made.
+func topicSettings(c config.Config) broker.TopicSettings {
+	return broker.TopicSettings{Partitions: c.TopicsPartitions, Replication: c.TopicsReplication}
+}
+
+func engineSettings(c config.Config) (broker.Settings, error) {
+	compression, err := batch.ParseCompression(c.Compression)
+	if err != nil {
+		return broker.Settings{}, err
+	}
+	start := broker.Earliest
+	if c.StartOffset == "latest" {
+		start = broker.Latest
+	}
+	return broker.Settings{
+		Group: c.Group, InstanceID: c.InstanceID, Topics: Topology(c), Start: start,
+		CommitInterval: c.CommitInterval, TransactionTimeout: c.TransactionTimeout,
+		SessionTimeout: c.SessionTimeout, HeartbeatInterval: c.HeartbeatInterval,
+		StallTimeout: c.StallTimeout, DrainTimeout: c.DrainTimeout,
+		MaxRecordBytes: int(c.MaxRecordBytes), MaxInflightBytes: int(c.MaxInflightBytes),
+		Compression: compression,
+	}, nil
+}
+
+// What the parity profile looks back at (scoring semantics, sections 2 and 8).
+const (
+	windowSize = 50
+	memorySize = 100
+)
+
+func pathSettings(c config.Config, version string) pipeline.Settings {
+	return pipeline.Settings{
+		Group: c.Group, ScorerVersion: version, DefaultSource: c.DefaultSource,
+		MaxRecordBytes: int(c.MaxRecordBytes), License: c.License,
+		State: state.Settings{
+			DedupeWindow: c.DedupeWindow, DedupeMaxIDs: c.DedupeMaxIDs,
+			WindowSize: windowSize, MemorySize: memorySize,
+		},
+	}
+}
+
+func profile(c config.Config) *scoring.Profile {
+	p := scoring.Parity()
+	p.Assets = c.Assets
+	if c.AnomalyThreshold != nil {
+		p.Anomaly.ZLimit = *c.AnomalyThreshold
+	}
+	return p
+}

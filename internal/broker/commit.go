@@ -1,0 +1,208 @@
+package broker
+
+import (
+	"log/slog"
+	"time"
+)
+
+// idleCommit is how long input that holds nothing to score (markers, aborted
+// records) waits before its offsets are committed alone, so that lag becomes 0
+// and a restart does not read it again.
+const idleCommit = time.Second
+
+// begin starts the next transaction when it is due. At low load that is at
+// once; under load batches grow until the oldest record has waited for the
+// commit interval or enough is computed, because a transaction costs the same
+// whatever is in it. Tasks that are not ready are not waited for.
+func (e *Engine) begin(now time.Time) {
+	if e.txn != nil {
+		return
+	}
+	due := e.draining
+	busy := false
+	var ready []*task
+	for _, t := range e.tasks {
+		if !t.ready() {
+			continue
+		}
+		busy = busy || t.working || len(t.queue) > 0
+		if t.working || t.open.next < 0 {
+			continue
+		}
+		age := now.Sub(t.open.since)
+		switch {
+		case t.open.records > 0:
+			due = due || age >= e.set.CommitInterval
+			ready = append(ready, t)
+		case age >= idleCommit:
+			due = true
+			ready = append(ready, t)
+		}
+	}
+	due = due || !busy || e.openBytes() >= e.set.MaxInflightBytes/4
+	if len(ready) == 0 || !due {
+		return
+	}
+	e.seal(ready, now)
+}
+
+// seal has the batches of tasks closed; what they compute from now on belongs
+// to the next transaction.
+func (e *Engine) seal(ready []*task, now time.Time) {
+	e.txn = &transaction{done: e.outcomes, sealing: make(map[int32]*part), started: now}
+	g := e.current
+	for _, t := range ready {
+		t.sequence++
+		p := &part{task: t.id, worker: t, before: t.committed, next: t.open.next, records: t.open.records, stateEnd: -1}
+		e.txn.parts = append(e.txn.parts, p)
+		e.txn.sealing[t.id] = p
+		t.sealedOldest = t.open.oldestMs
+		t.open = openBatch{next: -1}
+		t.order(order{
+			kind: orderSeal, nowMs: now.UnixMilli(), next: p.next,
+			owner: ownerRecord{Owner: g.txnID, Sequence: t.sequence, Next: map[string]int64{e.set.Topics.Input: p.next}},
+		})
+	}
+}
+
+// onReply takes what a worker has done.
+func (e *Engine) onReply(r reply) {
+	t := r.task
+	t.working, t.processing = false, nil
+	switch r.kind {
+	case orderProcess:
+		e.onProcessed(r)
+	case orderSeal:
+		if e.txn == nil || e.txn.sealing[t.id] == nil {
+			return // dropped from the transaction meanwhile
+		}
+		p := e.txn.sealing[t.id]
+		p.batches = r.batches
+		for _, b := range r.batches {
+			e.txn.bytes += len(b.bytes)
+		}
+		delete(e.txn.sealing, t.id)
+		e.submit()
+	case orderCommit, orderRollback, orderStop:
+	}
+}
+
+// onProcessed adds what was computed to the open batch.
+func (e *Engine) onProcessed(r reply) {
+	t := r.task
+	if len(t.queue) == 0 || t.queue[0] != r.chunk {
+		r.chunk.buf.release() // rewound meanwhile: the worker has been told to roll back
+		return
+	}
+	if r.err != nil {
+		e.log.Error("fetched input cannot be read; it is fetched again and the partition waits for it",
+			slog.String("topic", e.set.Topics.Input), slog.Int("partition", int(t.id)),
+			slog.Int64("offset", r.next), slog.Any("err", r.err))
+		t.dropQueue()
+		t.position = r.next
+		e.pauseFetch(t)
+	} else if r.finished {
+		t.queue = t.queue[1:]
+		t.queued -= r.chunk.bytes
+		r.chunk.buf.release()
+	}
+	if r.next <= t.committed && t.open.next < 0 && r.records == 0 {
+		return
+	}
+	if t.open.next < 0 {
+		t.open.since = e.deps.Now()
+	}
+	if t.open.records == 0 && r.records > 0 {
+		t.open.oldestMs = r.oldestMs
+		t.open.since = e.deps.Now()
+	}
+	t.open.records += r.records
+	t.open.bytes = r.bytes
+	t.open.next = r.next
+	e.health.progress()
+}
+
+// pauseFetch leaves the leader of a task alone for a moment.
+func (e *Engine) pauseFetch(t *task) {
+	if leader, err := e.cluster.leader(e.set.Topics.Input, t.id); err == nil && e.fetchers[leader] != nil {
+		e.fetchers[leader].resume = e.deps.Now().Add(faultPause)
+	}
+}
+
+// submit hands the transaction to the committer when all its batches are
+// closed.
+func (e *Engine) submit() {
+	if len(e.txn.sealing) > 0 {
+		return
+	}
+	if len(e.txn.parts) == 0 {
+		e.txn = nil
+		return
+	}
+	tx := e.txn
+	e.group.Go(func() error {
+		select {
+		case e.committer.requests <- tx:
+		case <-e.work.Done():
+		}
+		return nil
+	})
+}
+
+// onOutcome merges or takes back what a transaction held.
+func (e *Engine) onOutcome(tx *transaction) error {
+	e.txn = nil
+	for _, p := range tx.parts {
+		t := p.worker
+		mine := e.tasks[t.id] == t
+		switch p.verdict {
+		case committed:
+			t.committed, t.sealedOldest = p.next, 0
+			t.order(order{kind: orderCommit})
+			e.health.progress()
+		case rolledBack:
+			e.rollBack(t, p)
+		case unclear, undecided:
+			t.order(order{kind: orderRollback})
+			if mine {
+				e.log.Warn("the group's offset was moved by somebody else; taking the task anew", slog.Int("task", int(t.id)))
+				e.drop(t, "restore")
+				e.tasks[t.id] = e.newTask(t.id)
+			}
+		}
+		if !mine {
+			t.order(order{kind: orderStop})
+		}
+	}
+	if tx.err != nil {
+		return tx.err
+	}
+	e.reclaim()
+	return nil
+}
+
+// rollBack makes a task compute its batch again.
+func (e *Engine) rollBack(t *task, p *part) {
+	t.order(order{kind: orderRollback, refused: p.refused})
+	t.sequence--
+	t.rewind(t.committed)
+}
+
+// reclaim takes tasks that were given up to be restored.
+func (e *Engine) reclaim() {
+	if e.current == nil || e.draining {
+		return
+	}
+	var again []int32
+	started := false
+	for _, id := range e.current.tasks {
+		if t := e.tasks[id]; t != nil && t.phase == phaseClaiming {
+			again = append(again, id)
+			started = started || !t.claimStarted
+		}
+	}
+	if started {
+		e.startTakeover(e.current, again)
+	}
+}
+

@@ -1,0 +1,272 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"pulse-scorer/internal/broker/batch"
+	"pulse-scorer/internal/broker/wire"
+)
+
+// committer executes transactions, one after the other, under one
+// transactional ID. Its fields belong to the goroutine that runs it.
+//
+// The order of requests is the protocol's, and each step has a test that goes
+// red when it is left out (guards_test.go, and the suite on a real broker):
+//
+//  1. AddPartitionsToTxn answered 0 before any Produce: directly after an
+//     EndTxn a Produce would land in the transaction that has just ended.
+//  2. every Produce answered before TxnOffsetCommit and EndTxn.
+//  3. TxnOffsetCommit with the current generation and member ID: this is the
+//     fence. Refused, the transaction is not ended with commit; the broker
+//     would obey.
+//  4. EndTxn(commit).
+type committer struct {
+	set     Settings
+	cluster *cluster
+	member  *member
+	log     *slog.Logger
+	metrics *metrics
+	now     func() time.Time
+
+	requests chan *transaction
+
+	txnID    string
+	producer producerID
+	// fresh is true when the producer may open a transaction. It is false
+	// before the first InitProducerID and after every unknown outcome.
+	fresh     bool
+	sequences map[topicPartition]int32
+	guards    guards
+}
+
+// producerID is what InitProducerID hands out.
+type producerID struct {
+	id    int64
+	epoch int16
+}
+
+type topicPartition struct {
+	topic     string
+	partition int32
+}
+
+// guards are switched off one by one by tests that prove them needed. All are
+// on in the service.
+type guards struct {
+	ignoreGeneration bool // send TxnOffsetCommit without generation and member
+	ignoreRefusal    bool // end with commit although the offsets were refused
+	ignoreUnknown    bool // take an unknown outcome for a success
+	noFencing        bool // do not fence former owners
+	unstableOffsets  bool // fetch offsets without waiting for stable ones
+	deliverAborted   bool // do not filter aborted records
+	restoreToStable  bool // read the state up to its last stable offset only
+}
+
+func newCommitter(c *cluster, set Settings, m *member, deps Deps, mt *metrics) *committer {
+	return &committer{
+		set: set, cluster: c, member: m, log: deps.Log, metrics: mt, now: deps.Now,
+		requests: make(chan *transaction),
+	}
+}
+
+func (c *committer) run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case tx := <-c.requests:
+			c.execute(ctx, tx)
+			select {
+			case tx.done <- tx:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+	}
+}
+
+// execute runs a transaction until each of its parts has a verdict.
+func (c *committer) execute(ctx context.Context, tx *transaction) {
+	start := c.now()
+	g := c.member.generation()
+	tx.disown(g)
+	parts := tx.undecided()
+	if len(parts) == 0 {
+		return
+	}
+	err := c.attempt(ctx, g, parts)
+	result := "committed"
+	if err == nil {
+		tx.decide(committed)
+	} else {
+		result = "settled"
+		c.log.Warn("transaction did not end as asked; finding out what became of it", slog.Any("err", err))
+		c.fresh = false
+		tx.err = c.settle(ctx, tx)
+	}
+	c.metrics.transactions.WithLabelValues(result).Observe(c.now().Sub(start).Seconds())
+}
+
+// attempt runs the requests of one transaction. Any error leaves its outcome
+// open.
+func (c *committer) attempt(ctx context.Context, g *generation, parts []*part) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.set.TransactionTimeout, errTransactionTimeout)
+	defer cancel()
+	if err := c.ensureProducer(ctx, g); err != nil {
+		return err
+	}
+	if err := c.open(ctx, parts); err != nil {
+		return err
+	}
+	if err := c.produce(ctx, parts); err != nil {
+		return err
+	}
+	if err := c.commitOffsets(ctx, g, parts); err != nil {
+		return err
+	}
+	return c.end(ctx)
+}
+
+var errTransactionTimeout = errors.New("transaction time-out (PULSE_TRANSACTION_TIMEOUT)")
+
+// ensureProducer makes the transactional ID of the generation usable:
+// InitProducerID with −1/−1 until it answers 0. That ends whatever transaction
+// is open under the ID, and fences everybody else who uses it.
+func (c *committer) ensureProducer(ctx context.Context, g *generation) error {
+	if c.fresh && c.txnID == g.txnID {
+		return nil
+	}
+	p, err := c.cluster.fence(ctx, g.txnID, c.set.TransactionTimeout)
+	if err != nil {
+		return fmt.Errorf("init producer %s: %w", g.txnID, err)
+	}
+	c.txnID, c.producer, c.fresh = g.txnID, p, true
+	// Sequences start at 0 with every epoch (KIP-98).
+	c.sequences = make(map[topicPartition]int32)
+	return nil
+}
+
+// open adds every partition that the parts write to, and the group's offsets.
+func (c *committer) open(ctx context.Context, parts []*part) error {
+	topics := make(map[string][]int32)
+	for _, p := range parts {
+		seen := make(map[string]bool)
+		for _, b := range p.batches {
+			topic := c.cluster.topology.topic(b.to)
+			if !seen[topic] {
+				seen[topic] = true
+				topics[topic] = append(topics[topic], p.task)
+			}
+		}
+	}
+	err := retry(ctx, func() error {
+		return c.cluster.openTransaction(ctx, c.txnID, c.producer, c.set.Group, topics)
+	})
+	if err != nil {
+		return fmt.Errorf("add partitions to transaction: %w", err)
+	}
+	return nil
+}
+
+// produce writes all batches and waits for every answer.
+func (c *committer) produce(ctx context.Context, parts []*part) error {
+	var writes []write
+	for _, p := range parts {
+		for _, b := range p.batches {
+			tp := topicPartition{c.cluster.topology.topic(b.to), p.task}
+			seq := c.sequences[tp]
+			batch.Stamp(b.bytes, c.producer.id, c.producer.epoch, seq, true)
+			c.sequences[tp] = batch.NextSequence(seq, batch.Count(b.bytes))
+			writes = append(writes, write{topicPartition: tp, bytes: b.bytes, part: p, batch: b})
+		}
+	}
+	results, err := c.cluster.produce(ctx, c.txnID, writes)
+	if err != nil {
+		return fmt.Errorf("produce: %w", err)
+	}
+	for i, r := range results {
+		w := writes[i]
+		if r.code != 0 {
+			noteRefusal(w, r.code)
+			err = errors.Join(err, fmt.Errorf("produce to %s-%d: %w", w.topic, w.partition, r.code))
+			continue
+		}
+		if w.topic == c.set.Topics.State {
+			w.part.stateEnd = r.baseOffset + int64(batch.Count(w.bytes)) - 1
+		}
+	}
+	return err
+}
+
+// noteRefusal remembers what was too large, so that the next attempt does
+// otherwise.
+func noteRefusal(w write, code wire.ErrorCode) {
+	if code != wire.MessageTooLarge && code != wire.RecordListTooLarge {
+		return
+	}
+	w.part.refused = &refusal{to: w.batch.to, origin: w.batch.origin, alone: batch.Count(w.bytes) == 1}
+}
+
+// commitOffsets sends the offsets under the current generation. While the
+// group rebalances, the generation in hand is accepted until the new one is
+// made; then the new one is used, if it still holds every task of the
+// transaction. Nothing is sent under a generation whose assignment is not in
+// hand: between JoinGroup's and SyncGroup's answer the broker would accept
+// offsets for anybody's partition.
+func (c *committer) commitOffsets(ctx context.Context, g *generation, parts []*part) error {
+	offsets := make(map[int32]int64, len(parts))
+	for _, p := range parts {
+		offsets[p.task] = p.next
+	}
+	for {
+		err := retry(ctx, func() error {
+			return c.cluster.commitOffsets(ctx, c.txnID, c.producer, c.fenceOf(g), offsets)
+		})
+		if err == nil || c.guards.ignoreRefusal {
+			return nil
+		}
+		if !errors.Is(err, wire.IllegalGeneration) && !errors.Is(err, wire.RebalanceInProgress) {
+			return fmt.Errorf("commit offsets: %w", err)
+		}
+		next, waitErr := c.member.after(ctx, g)
+		if waitErr != nil {
+			return fmt.Errorf("commit offsets: %w, and no new generation: %w", err, waitErr)
+		}
+		if next == nil || next.txnID != c.txnID || !ownsAll(next, parts) {
+			return fmt.Errorf("commit offsets: %w: the group has given tasks of this transaction away", err)
+		}
+		g = next
+	}
+}
+
+func (c *committer) fenceOf(g *generation) fence {
+	if c.guards.ignoreGeneration {
+		return fence{group: c.set.Group, generation: -1}
+	}
+	return fence{group: c.set.Group, generation: g.id, memberID: g.memberID, instanceID: c.set.InstanceID}
+}
+
+// end commits. A repeated EndTxn may reach the broker late, when the next
+// transaction is open already; so after a second attempt the producer must be
+// initialised anew before it opens one.
+func (c *committer) end(ctx context.Context) error {
+	attempts := 0
+	err := retry(ctx, func() error {
+		attempts++
+		return c.cluster.endTransaction(ctx, c.txnID, c.producer)
+	})
+	if attempts > 1 {
+		c.fresh = false
+	}
+	if err != nil && c.guards.ignoreUnknown {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("end transaction: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"pulse-scorer/internal/broker/wire"
+)
+
+// coordinator finds the broker that is responsible for a group or a
+// transactional ID.
+func (c *cluster) coordinator(ctx context.Context, kind wire.CoordinatorType, key string) (int32, error) {
+	k := coordinatorKey{kind, key}
+	c.mu.Lock()
+	node, ok := c.coordinators[k]
+	c.mu.Unlock()
+	if ok {
+		return node, nil
+	}
+	var res wire.FindCoordinatorResponse
+	if err := c.do(ctx, anyNode, &wire.FindCoordinatorRequest{Key: key, Type: kind}, &res); err != nil {
+		return 0, err
+	}
+	if res.Code != 0 {
+		return 0, fmt.Errorf("find coordinator of %s: %w", key, res.Code)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.coordinators[k] = res.NodeID
+	return res.NodeID, nil
+}
+
+// ask sends a request to a coordinator. verdict looks into the answer.
+func (c *cluster) ask(ctx context.Context, kind wire.CoordinatorType, key string, req wire.Request, res wire.Response, verdict func() error) error {
+	node, err := c.coordinator(ctx, kind, key)
+	if err != nil {
+		return err
+	}
+	if err = c.do(ctx, node, req, res); err == nil {
+		if err = verdict(); err != nil {
+			err = fmt.Errorf("%v: %w", req.API(), err)
+		}
+	}
+	if moved(err) {
+		c.forget(coordinatorKey{kind, key})
+	}
+	return err
+}
+
+// moved tells whether the coordinator may be another one by now: it says so
+// itself, or it did not answer.
+func moved(err error) bool {
+	var code wire.ErrorCode
+	if err == nil {
+		return false
+	}
+	if !errors.As(err, &code) {
+		return true
+	}
+	return code == wire.NotCoordinator || code == wire.CoordinatorNotAvailable
+}
+
+func (c *cluster) forget(k coordinatorKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.coordinators, k)
+}
+
+// forgetCoordinators makes every coordinator be looked up anew.
+func (c *cluster) forgetCoordinators() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.coordinators)
+}
+
+// fence identifies a member towards the group coordinator. It is what keeps a
+// worker that has lost its tasks from moving their offsets.
+type fence struct {
+	group      string
+	generation int32
+	memberID   string
+	instanceID string
+}
+
+// heartbeat tells the group that we are here, and hears what it thinks.
+func (c *cluster) heartbeat(ctx context.Context, f fence) error {
+	var res wire.HeartbeatResponse
+	req := &wire.HeartbeatRequest{Group: f.group, Generation: f.generation, MemberID: f.memberID, InstanceID: f.instanceID}
+	return c.ask(ctx, wire.GroupCoordinator, f.group, req, &res, func() error { return res.Code.Err() })
+}
+
+func (c *cluster) leaveGroup(ctx context.Context, group, memberID string) error {
+	var res wire.LeaveGroupResponse
+	req := &wire.LeaveGroupRequest{Group: group, Members: []wire.LeavingMember{{MemberID: memberID}}}
+	return c.ask(ctx, wire.GroupCoordinator, group, req, &res, res.Err)
+}
+
+// joinRequest is what joinGroup needs.
+type joinRequest struct {
+	group, memberID, instanceID string
+	session                     time.Duration
+	metadata                    memberMetadata
+}
+
+// joinGroup joins and waits for the assignment. remember is called with the
+// member ID as soon as the broker has given one.
+func (c *cluster) joinGroup(ctx context.Context, j joinRequest, remember func(string)) (*generation, error) {
+	sub := wire.Subscription{Topics: []string{c.topology.Input}, UserData: encodeMetadata(j.metadata)}
+	req := &wire.JoinGroupRequest{
+		Group: j.group, InstanceID: j.instanceID,
+		SessionTimeoutMs: int32(j.session.Milliseconds()),
+		// Members rejoin at once, whatever they are doing; one that needs
+		// longer than its session is dead.
+		RebalanceTimeoutMs: int32(j.session.Milliseconds()),
+		MemberID:           j.memberID,
+		Protocols:          []wire.GroupProtocol{{Name: protocolName, Metadata: sub.Append(nil)}},
+	}
+	// The answer comes when all members have joined, or the time is up.
+	ctx, cancel := context.WithTimeout(ctx, j.session+requestTimeout)
+	defer cancel()
+	var res wire.JoinGroupResponse
+	for {
+		err := c.ask(ctx, wire.GroupCoordinator, j.group, req, &res, func() error { return res.Code.Err() })
+		if errors.Is(err, wire.MemberIDRequired) {
+			// The first join of a dynamic member gets an ID to join with
+			// (KIP-394).
+			remember(res.MemberID)
+			req.MemberID = res.MemberID
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		remember(res.MemberID)
+		return c.syncGroup(ctx, j, &res)
+	}
+}
+
+// syncGroup hands out the assignment, if we lead, and gets ours.
+func (c *cluster) syncGroup(ctx context.Context, j joinRequest, joined *wire.JoinGroupResponse) (*generation, error) {
+	req := &wire.SyncGroupRequest{
+		Group: j.group, Generation: joined.Generation, MemberID: joined.MemberID,
+		InstanceID: j.instanceID, Protocol: joined.Protocol,
+	}
+	if joined.Leader == joined.MemberID {
+		var err error
+		if req.Assignments, err = c.divide(ctx, joined.Members); err != nil {
+			return nil, err
+		}
+	}
+	var res wire.SyncGroupResponse
+	err := c.ask(ctx, wire.GroupCoordinator, j.group, req, &res, func() error { return res.Code.Err() })
+	if err != nil {
+		return nil, err
+	}
+	var a wire.Assignment
+	if err := a.Decode(res.Assignment); err != nil {
+		return nil, fmt.Errorf("assignment: %w", err)
+	}
+	meta, err := decodeAssignmentMetadata(a.UserData)
+	if err != nil {
+		return nil, err
+	}
+	g := &generation{id: joined.Generation, memberID: joined.MemberID, present: meta.TxnIDs}
+	for _, t := range a.Topics {
+		if t.Topic == c.topology.Input {
+			g.tasks = t.Partitions
+		}
+	}
+	return g, nil
+}
+
+// divide is the leader's part: tasks for every member.
+func (c *cluster) divide(ctx context.Context, members []wire.GroupMember) ([]wire.MemberAssignment, error) {
+	var candidates []candidate
+	var txnIDs []string
+	for _, m := range members {
+		var sub wire.Subscription
+		if err := sub.Decode(m.Metadata); err != nil {
+			return nil, fatalf("member %s of the group speaks another protocol: %w", m.MemberID, err)
+		}
+		meta, err := decodeMemberMetadata(sub.UserData)
+		if err != nil {
+			return nil, fatalf("member %s of the group is not a pulse-scorer: %w", m.MemberID, err)
+		}
+		candidates = append(candidates, candidate{id: m.MemberID, owned: meta.Tasks, generation: meta.Generation})
+		txnIDs = append(txnIDs, meta.TxnID)
+	}
+	tasks, err := c.partitions(ctx, c.topology.Input)
+	if err != nil {
+		return nil, err
+	}
+	userData := encodeMetadata(assignmentMetadata{Version: metadataVersion, TxnIDs: txnIDs})
+	var out []wire.MemberAssignment
+	for id, mine := range assignTasks(candidates, tasks) {
+		a := wire.Assignment{UserData: userData}
+		if len(mine) > 0 {
+			a.Topics = []wire.TopicPartitions{{Topic: c.topology.Input, Partitions: mine}}
+		}
+		out = append(out, wire.MemberAssignment{MemberID: id, Assignment: a.Append(nil)})
+	}
+	return out, nil
+}

@@ -1,0 +1,226 @@
+package broker
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"pulse-scorer/internal/broker/wire"
+)
+
+const (
+	// fetchWait is how long a broker holds a fetch that finds nothing. A
+	// partition that becomes free meanwhile waits for it at the longest.
+	fetchWait = 250 * time.Millisecond
+	// fetchBytes is asked for in one answer, partitionBytes for each
+	// partition. Less than a megabyte a partition gives partial batches,
+	// which are transferred for nothing.
+	fetchBytes     = 8 << 20
+	partitionBytes = 1 << 20
+	// fetchTimeout is for a broker that has stopped answering.
+	fetchTimeout = 10 * time.Second
+	// faultPause is how long a leader is left alone after a failed fetch.
+	faultPause = 200 * time.Millisecond
+)
+
+// fetcher is what the loop knows about the fetches from one leader. There is
+// at most one at a time.
+type fetcher struct {
+	leader int32
+	busy   bool
+	resume time.Time // after a fault
+}
+
+// fetchPlan is one long poll over all partitions of one leader that have room.
+// A task that must not go on is not in it: that is all there is to a pause.
+type fetchPlan struct {
+	leader     int32
+	partitions []plannedPartition
+	maxBytes   int32
+}
+
+type plannedPartition struct {
+	task   *task
+	epoch  int
+	offset int64
+}
+
+type fetchResult struct {
+	plan  fetchPlan
+	parts []fetchedPartition
+	buf   *buffer // with one reference, nil after an error
+	err   error
+}
+
+// fetchedPartition is one partition of an answer.
+type fetchedPartition struct {
+	partition int32
+	code      wire.ErrorCode
+	end       int64 // high watermark
+	set       []byte
+	aborted   []wire.AbortedTransaction
+}
+
+// planFetches starts a long poll at every leader that has none under way.
+func (e *Engine) planFetches(now time.Time) {
+	room := e.set.MaxInflightBytes - e.inflightBytes()
+	byLeader := make(map[int32][]plannedPartition)
+	for _, t := range e.fetchable() {
+		leader, err := e.cluster.leader(e.set.Topics.Input, t.id)
+		if err != nil {
+			e.cluster.refresh()
+			continue
+		}
+		byLeader[leader] = append(byLeader[leader], plannedPartition{task: t, epoch: t.epoch, offset: t.position})
+	}
+	for leader, parts := range byLeader {
+		f := e.fetchers[leader]
+		if f == nil {
+			f = &fetcher{leader: leader}
+			e.fetchers[leader] = f
+		}
+		if f.busy || now.Before(f.resume) || room < partitionBytes {
+			continue
+		}
+		f.busy = true
+		plan := fetchPlan{leader: leader, partitions: parts, maxBytes: int32(min(room, fetchBytes))}
+		room -= int(plan.maxBytes)
+		for _, p := range parts {
+			p.task.fetching = true
+		}
+		e.group.Go(func() error { return e.fetch(e.work, plan) })
+	}
+}
+
+// fetchable are the tasks that want input, starting at another one each time:
+// a broker fills its answer in the order of the request.
+func (e *Engine) fetchable() []*task {
+	var ts []*task
+	for _, t := range e.tasks {
+		if t.ready() && !t.fetching && t.queued < partitionBytes {
+			ts = append(ts, t)
+		}
+	}
+	slices.SortFunc(ts, func(a, b *task) int { return int(a.id - b.id) })
+	if len(ts) > 1 {
+		e.rotation = (e.rotation + 1) % len(ts)
+		ts = slices.Concat(ts[e.rotation:], ts[:e.rotation])
+	}
+	return ts
+}
+
+// inflightBytes is everything that is in memory on its way.
+func (e *Engine) inflightBytes() int {
+	n := e.openBytes()
+	for _, t := range e.tasks {
+		n += t.queued
+	}
+	return n
+}
+
+// fetch performs one long poll and hands the answer to the loop.
+func (e *Engine) fetch(ctx context.Context, plan fetchPlan) error {
+	poll, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	r := e.cluster.fetch(poll, plan)
+	select {
+	case e.fetched <- r:
+		return nil
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// onFetched queues what has come for the tasks that still want it.
+func (e *Engine) onFetched(r fetchResult) {
+	f := e.fetchers[r.plan.leader]
+	f.busy = false
+	for _, p := range r.plan.partitions {
+		p.task.fetching = false
+	}
+	if r.err != nil {
+		f.resume = e.deps.Now().Add(faultPause)
+		e.cluster.refresh()
+		e.log.Warn("fetch failed, trying again", slog.Int("broker", int(r.plan.leader)), slog.Any("err", r.err))
+		return
+	}
+	defer r.buf.release()
+	e.health.answered()
+	for _, p := range r.plan.partitions {
+		i := slices.IndexFunc(r.parts, func(fp fetchedPartition) bool { return fp.partition == p.task.id })
+		if i < 0 || e.tasks[p.task.id] != p.task || p.task.epoch != p.epoch {
+			continue // released or rewound meanwhile
+		}
+		e.accept(p, r.parts[i], r.buf, f)
+	}
+}
+
+// accept takes one partition of an answer.
+func (e *Engine) accept(p plannedPartition, got fetchedPartition, buf *buffer, f *fetcher) {
+	t := p.task
+	switch {
+	case got.code == wire.OffsetOutOfRange:
+		e.outOfRange(t)
+		return
+	case got.code != 0:
+		f.resume = e.deps.Now().Add(faultPause)
+		e.cluster.refresh()
+		e.log.Warn("partition cannot be fetched at present", slog.String("topic", e.set.Topics.Input),
+			slog.Int("partition", int(t.id)), slog.Any("err", got.code))
+		return
+	}
+	t.end = got.end
+	next, whole, err := wholeBatches(got.set)
+	if err != nil || len(whole) == 0 {
+		if err != nil {
+			e.log.Error("fetched records are damaged, fetching them again", slog.Int("partition", int(t.id)), slog.Any("err", err))
+			f.resume = e.deps.Now().Add(faultPause)
+		}
+		return
+	}
+	buf.retain()
+	t.queue = append(t.queue, &chunk{
+		rest: whole, next: p.offset, bytes: len(whole), buf: buf,
+		aborted: abortedTransactions{pending: got.aborted},
+	})
+	t.queued += len(whole)
+	t.position = next
+}
+
+// outOfRange goes on at the start of the log, loudly: retention has passed the
+// group's offset, or the topic was made anew. Reading too early is safe, seen
+// IDs make duplicates of it; reading too late would lose records.
+func (e *Engine) outOfRange(t *task) {
+	e.metrics.offsetResets.Inc()
+	e.group.Go(func() error {
+		start, err := e.cluster.logStart(e.work, e.set.Topics.Input, t.id)
+		select {
+		case e.resets <- offsetReset{task: t, start: start, err: err}:
+		case <-e.work.Done():
+		}
+		return nil
+	})
+	t.fetching = true // until the answer is here
+}
+
+type offsetReset struct {
+	task  *task
+	start int64
+	err   error
+}
+
+func (e *Engine) onReset(r offsetReset) {
+	r.task.fetching = false
+	if e.tasks[r.task.id] != r.task {
+		return
+	}
+	if r.err != nil {
+		e.log.Warn("start of the log is not known yet", slog.Int("partition", int(r.task.id)), slog.Any("err", r.err))
+		return
+	}
+	e.log.Error("the group's offset is outside the log: records between it and the log's start are gone unread, if there were any",
+		slog.String("topic", e.set.Topics.Input), slog.Int("partition", int(r.task.id)),
+		slog.Int64("offset", r.task.position), slog.Int64("log_start", r.start))
+	r.task.position = r.start
+}

@@ -1,0 +1,89 @@
+package broker
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// generation is one assignment of the group, with what is needed to work under
+// it. It is immutable.
+type generation struct {
+	id       int32
+	memberID string
+	// txnID is the transactional ID this member has announced to the group.
+	txnID string
+	// tasks are ours, sorted.
+	tasks []int32
+	// present are the transactional IDs of all members.
+	present []string
+	// gone are transactional IDs that an earlier assignment had and this
+	// one has not: their owners are dead, or left.
+	gone []string
+}
+
+func (g *generation) owns(task int32) bool {
+	_, ok := slices.BinarySearch(g.tasks, task)
+	return ok
+}
+
+// protocolName is the name members of this service agree on. Members with
+// another strategy cannot join the same group: the broker refuses them
+// (INCONSISTENT_GROUP_PROTOCOL), instead of tasks being torn apart.
+const protocolName = "pulse-whole-task-sticky"
+
+// metadataVersion of the JSON in the consumer protocol's user data.
+const metadataVersion = 1
+
+// memberMetadata is what a member says of itself when it joins.
+type memberMetadata struct {
+	Version    int     `json:"v"`
+	TxnID      string  `json:"txn"`
+	Generation int32   `json:"gen"`
+	Tasks      []int32 `json:"tasks"`
+}
+
+// assignmentMetadata goes to every member with its tasks.
+type assignmentMetadata struct {
+	Version int `json:"v"`
+	// TxnIDs are the transactional IDs of all present members.
+	TxnIDs []string `json:"txns"`
+}
+
+func encodeMetadata(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("group metadata %+v: %v", v, err)) // strings and integers always encode
+	}
+	return b
+}
+
+func decodeMemberMetadata(userData []byte) (memberMetadata, error) {
+	var m memberMetadata
+	if err := json.Unmarshal(userData, &m); err != nil {
+		return m, fmt.Errorf("member metadata: %w", err)
+	}
+	if m.Version < 1 || m.TxnID == "" {
+		return m, fmt.Errorf("member metadata has version %d and transactional ID %q", m.Version, m.TxnID)
+	}
+	return m, nil
+}
+
+func decodeAssignmentMetadata(userData []byte) (assignmentMetadata, error) {
+	var a assignmentMetadata
+	if err := json.Unmarshal(userData, &a); err != nil {
+		return a, fmt.Errorf("assignment metadata: %w", err)
+	}
+	return a, nil
+}
+
+// missing returns what is in before and not in now.
+func missing(before, now []string) []string {
+	var gone []string
+	for _, id := range before {
+		if !slices.Contains(now, id) {
+			gone = append(gone, id)
+		}
+	}
+	return gone
+}

@@ -1,0 +1,95 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// answerLimit is how old the last answer of a broker may be for the service to
+// be ready.
+const answerLimit = 15 * time.Second
+
+// health is what probes ask. It is shared between the loop, which writes, and
+// whoever asks.
+type health struct {
+	now   func() time.Time
+	stall time.Duration
+
+	mu           sync.Mutex // guards the rest
+	joined       bool
+	restoring    int
+	topicsValid  bool
+	pending      bool
+	lastAnswer   time.Time
+	lastProgress time.Time
+	hold         string
+}
+
+func newHealth(now func() time.Time, stall time.Duration) *health {
+	return &health{now: now, stall: stall, lastProgress: now()}
+}
+
+func (h *health) answered() { h.change(func() { h.lastAnswer = h.now() }) }
+func (h *health) progress() { h.change(func() { h.lastProgress = h.now() }) }
+
+// holdFor declares why no progress is to be expected.
+func (h *health) holdFor(reason string) { h.change(func() { h.hold = reason }) }
+
+func (h *health) topicsChecked() { h.change(func() { h.topicsValid = true }) }
+
+func (h *health) assigned(joined bool, restoring int) {
+	h.change(func() { h.joined, h.restoring = joined, restoring })
+}
+
+// work says whether there is anything to do.
+func (h *health) work(pending bool) {
+	h.change(func() {
+		if h.pending = pending; !pending {
+			h.lastProgress = h.now()
+		}
+	})
+}
+
+func (h *health) change(do func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	do()
+}
+
+// Ready is nil when the member has joined, its tasks are restored, the topics
+// are as they must be, and a broker has answered lately.
+func (e *Engine) Ready() error {
+	h := e.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var errs []error
+	if !h.topicsValid {
+		errs = append(errs, errors.New("topics: not checked yet"))
+	}
+	if !h.joined {
+		errs = append(errs, errors.New("group: not joined"))
+	}
+	if h.restoring > 0 {
+		errs = append(errs, fmt.Errorf("state: %d tasks are being taken or restored", h.restoring))
+	}
+	if age := h.now().Sub(h.lastAnswer); age > answerLimit {
+		errs = append(errs, errors.New("broker: no answer within the last 15 s"))
+	}
+	return errors.Join(errs...)
+}
+
+// Live is an error only when there is work, nothing has come of it for the
+// stall time-out, and nothing is known that explains it.
+func (e *Engine) Live() error {
+	h := e.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.now()
+	held := h.hold != "" || h.restoring > 0 || !h.joined || now.Sub(h.lastAnswer) > answerLimit
+	if idle := now.Sub(h.lastProgress); h.pending && !held && idle > h.stall {
+		return fmt.Errorf("no progress for %v although there is work (PULSE_STALL_TIMEOUT)", idle.Round(time.Second))
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+package broker
+
+import (
+	"time"
+)
+
+// observe brings lag and health up to date, once a tick.
+func (e *Engine) observe(now time.Time) {
+	if now.Sub(e.observed) < tick {
+		return
+	}
+	e.observed = now
+	pending := false
+	for _, t := range e.tasks {
+		if !t.ready() || t.end < 0 {
+			continue
+		}
+		records := t.lag()
+		pending = pending || records > 0
+		e.metrics.lag(e.set.Topics.Input, t.id, records, t.lagSeconds(records, now))
+	}
+	e.health.work(pending)
+}
+
+// lag is what the group has still to commit: the end of the partition as the
+// broker last told it, minus the committed offset, as Kafka's own tools count.
+func (t *task) lag() int64 { return max(0, t.end-t.committed) }
+
+// lagSeconds is the age of the oldest record that is not committed. Before it
+// has been read nobody knows its timestamp; then it is the time since lag was
+// first seen.
+func (t *task) lagSeconds(records int64, now time.Time) float64 {
+	if records == 0 {
+		t.behindSince = time.Time{}
+		return 0
+	}
+	if t.behindSince.IsZero() {
+		t.behindSince = now
+	}
+	oldest := t.behindSince
+	switch {
+	case t.sealedOldest > 0:
+		oldest = time.UnixMilli(t.sealedOldest)
+	case t.open.records > 0:
+		oldest = time.UnixMilli(t.open.oldestMs)
+	}
+	return max(0, now.Sub(oldest).Seconds())
+}

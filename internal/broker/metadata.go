@@ -1,0 +1,101 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"pulse-scorer/internal/broker/wire"
+)
+
+// leader is the broker that leads a partition, as far as we know.
+func (c *cluster) leader(topic string, partition int32) (int32, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if node, ok := c.leaders[topicPartition{topic, partition}]; ok {
+		return node, nil
+	}
+	return 0, fmt.Errorf("%s-%d: %w", topic, partition, wire.LeaderNotAvailable)
+}
+
+// leaderNow looks it up if need be.
+func (c *cluster) leaderNow(ctx context.Context, topic string, partition int32) (int32, error) {
+	if node, err := c.leader(topic, partition); err == nil {
+		return node, nil
+	}
+	if err := c.lookUp(ctx); err != nil {
+		return 0, err
+	}
+	return c.leader(topic, partition)
+}
+
+// partitions is how many partitions a topic has now.
+func (c *cluster) partitions(ctx context.Context, topic string) (int32, error) {
+	if err := c.lookUp(ctx); err != nil {
+		return 0, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, ok := c.counts[topic]
+	if !ok {
+		return 0, fmt.Errorf("topic %s: %w", topic, wire.UnknownTopicOrPartition)
+	}
+	return n, nil
+}
+
+// lookUp asks for the leaders of all our topics.
+func (c *cluster) lookUp(ctx context.Context) error {
+	var res wire.MetadataResponse
+	req := &wire.MetadataRequest{Topics: []string{c.topology.Input, c.topology.Results, c.topology.DeadLetters, c.topology.State}}
+	if err := c.do(ctx, anyNode, req, &res); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.leaders)
+	for _, t := range res.Topics {
+		if t.Code != 0 {
+			continue // it is missed when it is asked for
+		}
+		c.counts[t.Topic] = int32(len(t.Partitions))
+		for _, p := range t.Partitions {
+			if p.Code == 0 && p.Leader >= 0 {
+				c.leaders[topicPartition{t.Topic, p.Partition}] = p.Leader
+			}
+		}
+	}
+	return nil
+}
+
+// refresh asks for the leaders to be looked up again, soon.
+func (c *cluster) refresh() {
+	select {
+	case c.stale <- struct{}{}:
+	default:
+	}
+}
+
+// refreshInterval bounds how long a moved leader stays unnoticed that nobody
+// has complained about.
+const refreshInterval = 30 * time.Second
+
+// keepFresh looks the leaders up when asked, and once in a while.
+func (c *cluster) keepFresh(ctx context.Context) error {
+	ticker := time.NewTicker(refreshInterval)
+	defer ticker.Stop()
+	for pause := newBackoff(); ; {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ticker.C:
+		case <-c.stale:
+		}
+		if err := c.lookUp(ctx); err != nil {
+			c.refresh()
+			pause.wait(ctx)
+			continue
+		}
+		pause = newBackoff()
+		pause.wait(ctx) // not more often than that
+	}
+}

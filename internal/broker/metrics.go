@@ -1,0 +1,78 @@
+package broker
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics of the engine.
+type metrics struct {
+	lagRecords       *prometheus.GaugeVec
+	lagSeconds       *prometheus.GaugeVec
+	transactions     *prometheus.HistogramVec
+	restores         prometheus.Histogram
+	rebalances       prometheus.Counter
+	fenced           prometheus.Counter
+	assigned         prometheus.Gauge
+	offsetResets     prometheus.Counter
+	offsetMismatches prometheus.Counter
+	refusals         prometheus.Counter
+}
+
+func newMetrics(r prometheus.Registerer) *metrics {
+	m := &metrics{
+		lagRecords: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "pulse_consumer_lag_records",
+			Help: "Records between the group's committed offset and the end of the partition. A partition that was given away has no series.",
+		}, []string{"topic", "partition"}),
+		lagSeconds: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "pulse_consumer_lag_seconds",
+			Help: "Age of the oldest record that is not committed, by its Kafka timestamp; 0 when there is none.",
+		}, []string{"topic", "partition"}),
+		transactions: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "pulse_transaction_duration_seconds",
+			Help: "Duration of a transaction from its first request to its outcome: committed as asked, or settled after a failure.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
+		}, []string{"result"}),
+		restores: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "pulse_state_restore_seconds", Help: "Time to read the state of a task that was taken.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 2, 15),
+		}),
+		rebalances: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pulse_rebalances_total", Help: "Assignments received from the consumer group.",
+		}),
+		fenced: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pulse_fenced_total", Help: "Transactional IDs of former owners that this process has fenced when taking tasks.",
+		}),
+		assigned: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "pulse_assigned_partitions", Help: "Tasks (input partitions) assigned to this process.",
+		}),
+		offsetResets: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pulse_offset_resets_total", Help: "Times a committed offset was outside the log, so that reading went on at the log's start. Records may be lost: look at retention.",
+		}),
+		offsetMismatches: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pulse_offset_mismatches_total", Help: "Tasks taken whose committed offset differs from the one their state was written with: an operator's reset, or a recreated topic.",
+		}),
+		refusals: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pulse_refused_batches_total", Help: "Batches the broker refused as too large. The topics' max.message.bytes are smaller than the input needs.",
+		}),
+	}
+	r.MustRegister(m.lagRecords, m.lagSeconds, m.transactions, m.restores, m.rebalances, m.fenced, m.assigned,
+		m.offsetResets, m.offsetMismatches, m.refusals)
+	return m
+}
+
+// lag sets both gauges of a partition.
+func (m *metrics) lag(topic string, partition int32, records int64, seconds float64) {
+	p := strconv.Itoa(int(partition))
+	m.lagRecords.WithLabelValues(topic, p).Set(float64(records))
+	m.lagSeconds.WithLabelValues(topic, p).Set(seconds)
+}
+
+// forget removes the series of a partition that was given away.
+func (m *metrics) forget(topic string, partition int32) {
+	p := strconv.Itoa(int(partition))
+	m.lagRecords.DeleteLabelValues(topic, p)
+	m.lagSeconds.DeleteLabelValues(topic, p)
+}

@@ -1,0 +1,145 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"pulse-scorer/internal/broker/batch"
+	"pulse-scorer/internal/broker/wire"
+)
+
+// committedOffset is what the group has committed for a task, −1 for nothing.
+// metadata is the transactional ID of who committed it.
+type committedOffset struct {
+	offset   int64
+	metadata string
+}
+
+// offsets asks what the group has committed. With stable, the broker answers
+// UNSTABLE_OFFSET_COMMIT while a transaction holds an offset that is not
+// decided yet (KIP-447); without it the old offset comes, and to go on from
+// that one doubles what the transaction commits.
+func (c *cluster) offsets(ctx context.Context, tasks []int32, stable bool) (map[int32]committedOffset, error) {
+	var res wire.OffsetFetchResponse
+	req := &wire.OffsetFetchRequest{
+		Group: c.group, Stable: stable,
+		Topics: []wire.TopicPartitions{{Topic: c.topology.Input, Partitions: tasks}},
+	}
+	err := c.ask(ctx, wire.GroupCoordinator, c.group, req, &res, func() error {
+		if res.Code != 0 {
+			return res.Code
+		}
+		for _, o := range res.Offsets {
+			if o.Code != 0 {
+				return o.Code
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[int32]committedOffset, len(tasks))
+	for _, o := range res.Offsets {
+		out[o.Partition] = committedOffset{o.Offset, o.Metadata}
+	}
+	for _, t := range tasks {
+		if _, ok := out[t]; !ok {
+			return nil, fmt.Errorf("offset of task %d is missing in the answer", t)
+		}
+	}
+	return out, nil
+}
+
+// stableOffsets waits until no transaction holds any of the offsets.
+func (c *cluster) stableOffsets(ctx context.Context, tasks []int32) (map[int32]committedOffset, error) {
+	var got map[int32]committedOffset
+	err := retry(ctx, func() (err error) {
+		got, err = c.offsets(ctx, tasks, true)
+		return err
+	})
+	return got, err
+}
+
+// listOffset asks a partition's leader for an offset: wire.EarliestOffset,
+// wire.LatestOffset. With committed the latest is the last stable offset.
+func (c *cluster) listOffset(ctx context.Context, topic string, partition int32, at int64, committed bool) (int64, error) {
+	node, err := c.leaderNow(ctx, topic, partition)
+	if err != nil {
+		return 0, err
+	}
+	var res wire.ListOffsetsResponse
+	err = c.do(ctx, node, &wire.ListOffsetsRequest{
+		Committed: committed,
+		Topics: []wire.ListOffsetsTopic{{Topic: topic, Partitions: []wire.ListOffsetsPartition{
+			{Partition: partition, TimestampMs: at},
+		}}},
+	}, &res)
+	switch {
+	case err != nil:
+		return 0, err
+	case len(res.Offsets) != 1:
+		return 0, fmt.Errorf("%s-%d: ListOffsets answered for %d partitions", topic, partition, len(res.Offsets))
+	case res.Offsets[0].Code != 0:
+		c.refresh()
+		return 0, fmt.Errorf("%s-%d: ListOffsets: %w", topic, partition, res.Offsets[0].Code)
+	}
+	return res.Offsets[0].Offset, nil
+}
+
+// logStart is the first offset of a partition.
+func (c *cluster) logStart(ctx context.Context, topic string, partition int32) (int64, error) {
+	return c.listOffset(ctx, topic, partition, wire.EarliestOffset, false)
+}
+
+// startOffset is where a group without a committed offset begins.
+func (c *cluster) startOffset(ctx context.Context, topic string, partition int32, at StartOffset) (int64, error) {
+	var offset int64
+	err := retry(ctx, func() (err error) {
+		offset, err = c.listOffset(ctx, topic, partition, int64(at), false)
+		return err
+	})
+	return offset, err
+}
+
+// openOwners are the transactional IDs of all who have a transaction open on a
+// task's state: owner records above its last stable offset.
+func (c *cluster) openOwners(ctx context.Context, task int32) ([]string, error) {
+	next, err := c.listOffset(ctx, c.topology.State, task, wire.LatestOffset, true)
+	if err != nil {
+		return nil, err
+	}
+	end, err := c.listOffset(ctx, c.topology.State, task, wire.LatestOffset, false)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for next < end {
+		got, err := c.fetchOne(ctx, c.topology.State, task, next, readUncommitted)
+		if err != nil {
+			return nil, err
+		}
+		before := next
+		got.aborted = nil
+		err = eachCommitted(got, next, func(rec *batch.Record) error {
+			if rec.Value == nil || !slices.Contains([]string{claimKey, ownerKey}, string(rec.Key)) {
+				return nil
+			}
+			o, err := decodeOwner(rec.Value)
+			if err == nil {
+				ids = append(ids, o.Owner)
+			}
+			return err
+		}, &next)
+		if err != nil {
+			return nil, err
+		}
+		if next == before {
+			return nil, errors.New("state partition gives nothing below its end")
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}

@@ -1,0 +1,111 @@
+package broker
+
+import (
+	"pulse-scorer/internal/broker/batch"
+	"pulse-scorer/internal/pipeline"
+)
+
+// batchBytes is where a batch is closed and the next one begun. The broker's
+// default limit (message.max.bytes) is 1,048,588 bytes; a batch is counted
+// before compression, so it stays below whatever compression does.
+const batchBytes = 900 << 10
+
+// output collects what a task writes into record batches, one sequence of
+// batches a destination. It belongs to the task's worker.
+type output struct {
+	limit      [pipeline.Destinations]int
+	building   [pipeline.Destinations]building
+	sealed     []outBatch
+	sealedSize int
+	memory     *memory
+	// origin is the input offset of the record that is being processed, and
+	// nowMs the wall clock: outputs carry the time they were written at, also
+	// in a topic that does not use LogAppendTime.
+	origin, nowMs int64
+}
+
+type building struct {
+	builder *batch.Builder
+	origin  int64
+}
+
+// outBatch is one complete batch for one destination.
+type outBatch struct {
+	to      pipeline.Destination
+	bytes   []byte
+	builder *batch.Builder
+	// origin is the input offset of the record that wrote its first record.
+	origin int64
+}
+
+var _ pipeline.Sink = (*output)(nil)
+
+func newOutput(m *memory) *output {
+	o := &output{memory: m}
+	for i := range o.limit {
+		o.limit[i] = batchBytes
+	}
+	return o
+}
+
+// Append implements pipeline.Sink.
+func (o *output) Append(to pipeline.Destination, key, value []byte, headers []pipeline.Header) {
+	b := &o.building[to]
+	if b.builder != nil && b.builder.Size()+batch.RecordBound(key, value, headers) > o.limit[to] {
+		o.seal(to)
+	}
+	if b.builder == nil {
+		b.builder = o.memory.builder()
+		b.origin = o.origin
+	}
+	b.builder.Append(o.nowMs, key, value, headers)
+}
+
+// seal closes the batch that is being built for a destination.
+func (o *output) seal(to pipeline.Destination) {
+	b := &o.building[to]
+	if b.builder == nil {
+		return
+	}
+	bytes := o.memory.seal(b.builder)
+	o.sealed = append(o.sealed, outBatch{to: to, bytes: bytes, builder: b.builder, origin: b.origin})
+	o.sealedSize += len(bytes)
+	*b = building{}
+}
+
+// size is how many bytes wait to be written.
+func (o *output) size() int {
+	n := o.sealedSize
+	for _, b := range o.building {
+		if b.builder != nil {
+			n += b.builder.Size()
+		}
+	}
+	return n
+}
+
+// take closes everything and hands it over, in the order in which it was
+// written for each destination.
+func (o *output) take() []outBatch {
+	for to := range pipeline.Destinations {
+		o.seal(to)
+	}
+	taken := o.sealed
+	o.sealed, o.sealedSize = nil, 0
+	return taken
+}
+
+// drop forgets everything that was written. The memory is left to the garbage
+// collector, because a request that timed out may still hold some of it.
+func (o *output) drop() {
+	o.building = [pipeline.Destinations]building{}
+	o.sealed, o.sealedSize = nil, 0
+}
+
+// recycle gives the memory of batches back. Only for batches that no request
+// can hold any more: after an answer, never after a time-out.
+func (o *output) recycle(batches []outBatch) {
+	for _, b := range batches {
+		o.memory.recycle(b.builder)
+	}
+}

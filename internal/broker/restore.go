@@ -1,0 +1,239 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"pulse-scorer/internal/broker/batch"
+)
+
+// parallelRestores is how many tasks are restored at once. More would only
+// share the same connection and cores.
+const parallelRestores = 4
+
+// restored is the end of a restore.
+type restored struct {
+	task   *task
+	path   Task
+	offset int64
+	last   ownerRecord
+	err    error
+}
+
+// onClaimed begins step 5 for the tasks that have become ours.
+func (e *Engine) onClaimed(c claim) {
+	if e.claiming != c.by {
+		return // a newer takeover claims them again; claiming twice is harmless
+	}
+	for _, t := range c.by.tasks {
+		if e.tasks[t.id] != t {
+			continue
+		}
+		t.phase = phaseRestoring
+		r := &restore{engine: e, by: c.by, task: t, offset: c.offsets[t.id], end: c.ends[t.id]}
+		e.group.Go(func() error {
+			r.run()
+			return nil
+		})
+	}
+}
+
+// restore reads the state of one task, in its own goroutine.
+type restore struct {
+	engine *Engine
+	by     *takeover
+	task   *task
+	offset int64 // where the input goes on
+	end    int64 // offset of our owner record in the state
+
+	path    Task
+	last    ownerRecord
+	records int
+}
+
+func (r *restore) run() {
+	e, ctx := r.engine, r.task.ctx
+	select {
+	case e.restores <- struct{}{}:
+		defer func() { <-e.restores }()
+	case <-ctx.Done():
+		return
+	}
+	start := e.deps.Now()
+	err := r.read(ctx)
+	if ctx.Err() != nil {
+		return // released meanwhile
+	}
+	took := e.deps.Now().Sub(start)
+	if err == nil {
+		e.metrics.restores.Observe(took.Seconds())
+		e.log.Info("state restored", slog.Int("task", int(r.task.id)), slog.Int("records", r.records),
+			slog.Duration("took", took), slog.Int64("offset", r.offset))
+	}
+	select {
+	case e.restored <- restored{task: r.task, path: r.path, offset: r.offset, last: r.last, err: err}:
+	case <-ctx.Done():
+	}
+}
+
+// read applies the state partition from its start until the next offset has
+// passed our owner record. Only our record's place counts: a high watermark
+// that a fetch reports may be older than what was acknowledged before.
+func (r *restore) read(ctx context.Context) error {
+	e := r.engine
+	r.path = e.deps.NewTask(r.task.id)
+	var next int64 = -1
+	lastProgress := e.deps.Now()
+	for pause := newBackoff(); next <= r.end; {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		at, err := r.step(ctx, next)
+		switch {
+		case errors.Is(err, ErrFatal):
+			return err
+		case err != nil:
+			e.log.Warn("restore: trying again", slog.Int("task", int(r.task.id)), slog.Any("err", err))
+			e.cluster.refresh()
+			pause.wait(ctx)
+		case at > next:
+			next, lastProgress, pause = at, e.deps.Now(), newBackoff()
+		case e.committer.guards.restoreToStable:
+			return r.path.Restored()
+		}
+		if e.deps.Now().Sub(lastProgress) > unstablePatience {
+			lastProgress = e.deps.Now()
+			if err := r.by.fenceOpen(ctx); err != nil {
+				e.log.Warn("restore: fencing whoever holds the state back", slog.Any("err", err))
+			}
+		}
+	}
+	if err := r.path.Restored(); err != nil {
+		return fatalf("state of task %d: %w", r.task.id, err)
+	}
+	return nil
+}
+
+// step reads what one fetch gives and returns the next offset. next is −1 at
+// the beginning.
+func (r *restore) step(ctx context.Context, next int64) (int64, error) {
+	e := r.engine
+	if next < 0 {
+		return e.cluster.logStart(ctx, e.set.Topics.State, r.task.id)
+	}
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	got, err := e.cluster.fetchOne(ctx, e.set.Topics.State, r.task.id, next, readCommitted)
+	if err != nil {
+		return next, err
+	}
+	err = eachCommitted(got, next, func(rec *batch.Record) error {
+		r.records++
+		return r.apply(rec)
+	}, &next)
+	return next, err
+}
+
+// apply takes one record of the changelog.
+func (r *restore) apply(rec *batch.Record) error {
+	if len(rec.Key) > 0 && rec.Key[0] == engineKeys {
+		if string(rec.Key) != ownerKey || rec.Value == nil {
+			return nil
+		}
+		o, err := decodeOwner(rec.Value)
+		if err != nil {
+			return fatalf("state of task %d at offset %d: %w", r.task.id, rec.Offset, err)
+		}
+		r.last = o
+		return nil
+	}
+	if err := r.path.Restore(rec.Key, rec.Value); err != nil {
+		return fatalf("state of task %d at offset %d: %w", r.task.id, rec.Offset, err)
+	}
+	return nil
+}
+
+// onRestored sets a task to work.
+func (e *Engine) onRestored(r restored) error {
+	if r.err != nil {
+		return r.err
+	}
+	t := r.task
+	if e.tasks[t.id] != t {
+		return nil
+	}
+	recorded, known := r.last.Next[e.set.Topics.Input]
+	if known && recorded != r.offset {
+		// The offsets were reset by an operator, or the topic was made anew.
+		// What the group has committed is what somebody wants; records that
+		// come again are duplicates by their remembered IDs.
+		e.metrics.offsetMismatches.Inc()
+		e.log.Error("the group's offset is not the one the state was written with; going on at the group's",
+			slog.String("topic", e.set.Topics.Input), slog.Int("partition", int(t.id)),
+			slog.Int64("committed", r.offset), slog.Int64("state", recorded))
+	}
+	t.phase = phaseRunning
+	t.committed, t.sequence = r.offset, r.last.Sequence
+	t.rewind(r.offset)
+	w := e.newWorker(t, r.path)
+	e.group.Go(func() error {
+		w.run(e.replies)
+		return nil
+	})
+	e.health.assigned(true, e.restoring())
+	return nil
+}
+
+// eachCommitted calls do for every committed record from offset from on, and
+// moves next past everything that was read.
+func eachCommitted(p fetchedPartition, from int64, do func(*batch.Record) error, next *int64) error {
+	aborted := abortedTransactions{pending: p.aborted}
+	cursor := batch.NewCursor(batch.Limits{Inflate: stateInflate, Part: stateInflate})
+	var inflate []byte
+	for set := p.set; ; {
+		b, rest, err := batch.Next(set)
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return err
+		}
+		set = rest
+		switch {
+		case b.Control():
+			err = aborted.marker(&b)
+		case aborted.covers(&b):
+		default:
+			if inflate, err = cursor.Reset(b, inflate); err == nil {
+				err = eachRecord(cursor, from, do)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		*next = max(*next, b.LastOffset+1)
+	}
+}
+
+// stateInflate is far over what a batch of the state topic can inflate to.
+const stateInflate = 64 << 20
+
+func eachRecord(c *batch.Cursor, from int64, do func(*batch.Record) error) error {
+	var rec batch.Record
+	for c.Next(&rec) {
+		if rec.Withheld != nil {
+			return fmt.Errorf("record at offset %d is too large for a state record", rec.Offset)
+		}
+		if rec.Offset < from {
+			continue
+		}
+		if err := do(&rec); err != nil {
+			return err
+		}
+	}
+	return c.Err()
+}
+

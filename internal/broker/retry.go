@@ -1,0 +1,53 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"pulse-scorer/internal/broker/wire"
+)
+
+// backoff grows from a millisecond, which is what a transaction's markers need
+// (CONCURRENT_TRANSACTIONS), to a quarter of a second, which is what an
+// election needs.
+type backoff struct{ next time.Duration }
+
+const (
+	firstPause = 500 * time.Microsecond
+	lastPause  = 250 * time.Millisecond
+)
+
+func newBackoff() *backoff { return &backoff{next: firstPause} }
+
+// wait sleeps for the next pause, with up to a quarter of jitter, or until ctx
+// ends.
+func (b *backoff) wait(ctx context.Context) {
+	d := b.next + rand.N(b.next/4)
+	b.next = min(2*b.next, lastPause)
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// retry calls do until it succeeds, until the broker gives a final answer, or
+// until ctx ends. Only a broker's own answer is tried again: after a cut
+// connection or a time-out nobody knows what has happened, and that is not
+// for this function to guess.
+func retry(ctx context.Context, do func() error) error {
+	for pause := newBackoff(); ; {
+		err := do()
+		var code wire.ErrorCode
+		if err == nil || !errors.As(err, &code) || !code.Retriable() {
+			return err
+		}
+		pause.wait(ctx)
+		if ctx.Err() != nil {
+			return errors.Join(err, context.Cause(ctx))
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go/sasl"
+
+	"pulse-scorer/internal/broker/batch"
+	"pulse-scorer/internal/pipeline"
+)
+
+// Topology names the topics that belong together. Partition p of each of them
+// forms task p.
+type Topology struct {
+	Input, Results, DeadLetters, State string
+}
+
+// Connection says how to reach the cluster.
+type Connection struct {
+	// Brokers are host:port addresses to start from.
+	Brokers  []string
+	ClientID string
+	// TLS and SASL are nil for a plain connection.
+	TLS  *tls.Config
+	SASL sasl.Mechanism
+	// Dial replaces the dialer; nil means the default one.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// StartOffset is where a group that has no committed offset starts.
+type StartOffset int64
+
+// The places to start at, as ListOffsets knows them.
+const (
+	Earliest StartOffset = -2
+	Latest   StartOffset = -1
+)
+
+// Settings are the engine's plain values. The names in Validate's errors are
+// the environment variables that set them.
+type Settings struct {
+	Group string
+	// InstanceID makes the member static and its transactional ID stable.
+	InstanceID string
+	Topics     Topology
+	Start      StartOffset
+
+	CommitInterval     time.Duration
+	TransactionTimeout time.Duration
+	SessionTimeout     time.Duration
+	HeartbeatInterval  time.Duration
+	StallTimeout       time.Duration
+	DrainTimeout       time.Duration
+
+	// MaxRecordBytes is the largest value that is scored.
+	MaxRecordBytes int
+	// MaxInflightBytes bounds what is fetched but not yet committed.
+	MaxInflightBytes int
+	Compression      batch.Compression
+}
+
+// Deps are the things the engine uses and does not own.
+type Deps struct {
+	Log      *slog.Logger
+	Registry prometheus.Registerer
+	// NewTask makes the record path of one task, with empty state.
+	NewTask func(partition int32) Task
+	// Now is the wall clock; it is never used for scores.
+	Now func() time.Time
+}
+
+// Task is the record path of one task as the engine drives it. One goroutine
+// calls it at a time. pipeline.Task implements it.
+type Task interface {
+	// Restore takes one record of the task's changelog, oldest first;
+	// a nil value is a tombstone. Restored ends it.
+	Restore(key, value []byte) error
+	Restored() error
+	// Process takes one input record and writes what comes of it to out.
+	Process(in *pipeline.Record, out pipeline.Sink)
+	// Seal ends the open batch: state changes go to out. At most one
+	// sealed batch is outstanding.
+	Seal(nowMs int64, out pipeline.Sink)
+	// Commit says that the sealed batch has been committed.
+	Commit()
+	// Rollback takes back the sealed and the open batch.
+	Rollback()
+}
+
+// Validate joins all faults, each with the variable that sets the value.
+func (s *Settings) Validate() error {
+	var errs []error
+	positive := func(name string, d time.Duration) {
+		if d <= 0 {
+			errs = append(errs, fmt.Errorf("%s: %v is not positive", name, d))
+		}
+	}
+	if s.Group == "" {
+		errs = append(errs, errors.New("PULSE_GROUP: is empty"))
+	}
+	positive("PULSE_COMMIT_INTERVAL", s.CommitInterval)
+	positive("PULSE_TRANSACTION_TIMEOUT", s.TransactionTimeout)
+	positive("PULSE_SESSION_TIMEOUT", s.SessionTimeout)
+	positive("PULSE_HEARTBEAT_INTERVAL", s.HeartbeatInterval)
+	positive("PULSE_STALL_TIMEOUT", s.StallTimeout)
+	positive("PULSE_DRAIN_TIMEOUT", s.DrainTimeout)
+	if s.MaxRecordBytes <= 0 {
+		errs = append(errs, fmt.Errorf("PULSE_MAX_RECORD_BYTES: %d is not positive", s.MaxRecordBytes))
+	}
+	if s.MaxInflightBytes < minInflightBytes {
+		errs = append(errs, fmt.Errorf("PULSE_MAX_INFLIGHT_BYTES: %d is under the minimum of %d", s.MaxInflightBytes, minInflightBytes))
+	}
+	return errors.Join(errs...)
+}
+
+// minInflightBytes leaves room for one fetch and its outputs.
+const minInflightBytes = 4 << 20

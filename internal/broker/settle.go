@@ -1,0 +1,116 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"pulse-scorer/internal/broker/wire"
+)
+
+// settle finds out what became of a transaction that did not end as asked: a
+// request without answer, a refusal, a time-out. It decides every part, or
+// returns an error that the service cannot go on with.
+//
+// InitProducerID until it answers 0 makes the outcome final: a transaction that
+// was being committed is committed by then, any other is aborted, and a
+// delayed EndTxn is refused for its old epoch. Only then the group's stable
+// offsets tell which of the two it was. The heartbeat comes first, because an
+// expelled or replaced member must not touch the ID again
+// (TestSettle_LostAnswerOfEachRequest, and on the real broker integration).
+func (c *committer) settle(ctx context.Context, tx *transaction) error {
+	for pause := newBackoff(); ; {
+		err := c.trySettle(ctx, tx)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, ErrFatal):
+			tx.decide(rolledBack)
+			return err
+		case ctx.Err() != nil:
+			// Stopping for good: nobody will ask for the outcome. The
+			// next owner fences this ID and finds it out for itself.
+			tx.decide(rolledBack)
+			return nil
+		}
+		c.log.Warn("outcome of a transaction is still unknown, trying again", slog.Any("err", err))
+		pause.wait(ctx)
+	}
+}
+
+func (c *committer) trySettle(ctx context.Context, tx *transaction) error {
+	switch err := c.member.check(ctx); {
+	case errors.Is(err, wire.FencedInstanceID):
+		return errReplaced
+	case errors.Is(err, wire.UnknownMemberID), errors.Is(err, errNotJoined):
+		// Expelled: the next owners fence our ID. They may do so before or
+		// after us; what they find is what counts, for the tasks are theirs.
+		tx.decide(rolledBack)
+		return nil
+	case err != nil && !errors.Is(err, wire.RebalanceInProgress) && !errors.Is(err, wire.IllegalGeneration):
+		return fmt.Errorf("heartbeat: %w", err)
+	}
+	if c.guards.ignoreUnknown {
+		tx.decide(committed)
+		return nil
+	}
+	g := c.member.generation()
+	if g == nil {
+		return errNotJoined
+	}
+	if err := c.ensureProducer(ctx, g); err != nil {
+		return err
+	}
+	parts := tx.undecided()
+	offsets, err := c.cluster.stableOffsets(ctx, tasksOf(parts))
+	if err != nil {
+		return fmt.Errorf("stable offsets: %w", err)
+	}
+	for _, p := range parts {
+		p.verdict = judge(p, offsets[p.task].offset)
+		c.log.Info("outcome found", slog.Int("task", int(p.task)), slog.String("verdict", p.verdict.String()),
+			slog.Int64("committed", offsets[p.task].offset))
+	}
+	return nil
+}
+
+// judge compares the group's stable offset with what a part started from and
+// what it was to commit.
+func judge(p *part, stable int64) verdict {
+	switch {
+	case p.before == p.next:
+		// Nothing but the owner record: whether it committed cannot be told
+		// from the offset, and is found out by doing it again.
+		return rolledBack
+	case stable == p.next:
+		return committed
+	case stable == p.before:
+		return rolledBack
+	default:
+		return unclear
+	}
+}
+
+func tasksOf(parts []*part) []int32 {
+	ids := make([]int32, len(parts))
+	for i, p := range parts {
+		ids[i] = p.task
+	}
+	return ids
+}
+
+// String names the verdict for logs.
+func (v verdict) String() string {
+	switch v {
+	case undecided:
+		return "undecided"
+	case committed:
+		return "committed"
+	case rolledBack:
+		return "rolled back"
+	case unclear:
+		return "unclear"
+	}
+	return fmt.Sprintf("verdict %d", uint8(v))
+}

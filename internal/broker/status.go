@@ -1,0 +1,21 @@
+package broker
+
+// TopicsChecked tells the engine that the topics are as they must be; it is
+// not ready before.
+func (e *Engine) TopicsChecked() { e.health.topicsChecked() }
+
+// Status is what /status shows.
+type Status struct {
+	Joined    bool   `json:"joined"`
+	Restoring int    `json:"restoring"`
+	Pending   bool   `json:"pending"`
+	Hold      string `json:"hold,omitempty"`
+}
+
+// Status describes the engine. It may be called from anywhere.
+func (e *Engine) Status() Status {
+	h := e.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return Status{Joined: h.joined, Restoring: h.restoring, Pending: h.pending, Hold: h.hold}
+}

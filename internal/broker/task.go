@@ -1,0 +1,147 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// phase says how far a task has come.
+type phase uint8
+
+const (
+	// phaseClaiming: its former owners are being fenced and our owner
+	// record is not committed yet.
+	phaseClaiming phase = iota
+	// phaseRestoring: it is ours; its state is being read.
+	phaseRestoring
+	// phaseRunning: it processes input.
+	phaseRunning
+)
+
+// task is one task as the loop sees it. Its state and record path belong to
+// its own goroutine (worker), which executes one order after the other.
+type task struct {
+	id    int32
+	phase phase
+
+	// position is the next offset to fetch, committed the group's offset.
+	position, committed int64
+	// epoch grows when positions are reset; older fetch answers are void.
+	epoch    int
+	fetching bool
+	queue    []*chunk
+	queued   int // bytes in queue
+	// working is true while an order that changes the batch is with the
+	// worker; the batch must not be sealed then.
+	working bool
+	open    openBatch
+	// sequence counts the task's transactions.
+	sequence int64
+	end      int64 // high watermark last seen, -1 unknown
+	// sealedOldest is the timestamp of the oldest record that is in a
+	// transaction, 0 for none; behindSince is when lag was first seen.
+	sealedOldest int64
+	behindSince  time.Time
+	// processing is the chunk that an outstanding order refers to. Its
+	// buffer is the worker's until the reply.
+	processing *chunk
+	// claimStarted: a takeover is at work for it.
+	claimStarted bool
+	orders chan order
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+}
+
+// openBatch is what a task has computed since its last transaction.
+type openBatch struct {
+	records int
+	bytes   int
+	// next is the input offset after the batch; -1 when it is empty.
+	next int64
+	// since is when its first output was computed.
+	since time.Time
+	// oldestMs is the timestamp of its first record.
+	oldestMs int64
+}
+
+func (t *task) ready() bool { return t.phase == phaseRunning }
+
+// chunk is the part of a fetch answer that belongs to one task. While an order
+// to process it is out it belongs to the worker, else to the loop.
+type chunk struct {
+	// rest is what has not been processed, from offset next on.
+	rest    []byte
+	next    int64
+	aborted abortedTransactions
+	// bytes is its size when it was fetched.
+	bytes int
+	buf   *buffer
+}
+
+type orderKind uint8
+
+const (
+	orderProcess orderKind = iota
+	orderSeal
+	orderCommit
+	orderRollback
+	// orderStop ends the worker after what was ordered before.
+	orderStop
+)
+
+// order is what the loop tells a worker to do.
+type order struct {
+	kind  orderKind
+	nowMs int64
+	// chunk is what to process.
+	chunk *chunk
+	// owner and next go with orderSeal: the owner record to write, and the
+	// input offset after the batch.
+	owner ownerRecord
+	next  int64
+	// refused goes with orderRollback: what the broker would not take.
+	refused *refusal
+}
+
+// ordersCapacity: one order that changes the batch, the commit or rollback of
+// the transaction before, and the stop. The loop never waits for a worker.
+const ordersCapacity = 3
+
+func (t *task) order(o order) {
+	if o.kind == orderProcess || o.kind == orderSeal {
+		t.working = true
+		t.processing = o.chunk
+	}
+	select {
+	case t.orders <- o:
+	default:
+		panic(fmt.Sprintf("task %d: more orders outstanding than the protocol between loop and worker allows", t.id))
+	}
+}
+
+// stop ends a claim or a restore of the task.
+func (t *task) stop() { t.cancel(errReleased) }
+
+var errReleased = errors.New("task released")
+
+// dropQueue gives fetched input back unprocessed. What a worker is reading
+// stays its own until it answers.
+func (t *task) dropQueue() {
+	for _, c := range t.queue {
+		if c != t.processing {
+			c.buf.release()
+		}
+	}
+	t.queue, t.queued = nil, 0
+	t.epoch++
+}
+
+// rewind makes the task go on at offset, dropping all that was computed.
+func (t *task) rewind(offset int64) {
+	t.dropQueue()
+	t.position = offset
+	t.open = openBatch{next: -1}
+	t.sealedOldest = 0
+}

@@ -1,0 +1,111 @@
+package broker
+
+import (
+	"slices"
+	"time"
+
+	"pulse-scorer/internal/pipeline"
+)
+
+// transaction is a set of task batches that commit together or not at all.
+// The loop fills it, the committer executes it and sets the verdicts.
+type transaction struct {
+	parts []*part
+	bytes int
+	// sealing are the tasks whose batch is still being closed (loop only).
+	sealing map[int32]*part
+	started time.Time
+	// done receives the transaction when its outcome is known.
+	done chan<- *transaction
+	// err is set when the service cannot go on.
+	err error
+}
+
+// verdict is what has become of a part.
+type verdict uint8
+
+const (
+	// undecided: the transaction has not been executed yet.
+	undecided verdict = iota
+	// committed: visible, offsets moved.
+	committed
+	// rolledBack: nothing of it is visible, offsets are as before.
+	rolledBack
+	// unclear: the group's offset is neither the one before nor the one
+	// after. Somebody else has moved it; the state must be read again.
+	unclear
+)
+
+// part is what one task contributes to a transaction.
+type part struct {
+	task    int32
+	worker  *task // nil for a takeover's owner record
+	batches []outBatch
+	// before is the committed offset the batch was computed over, next the
+	// one it commits.
+	before, next int64
+	records      int
+	verdict      verdict
+	// stateEnd is the offset of the part's last record in the state topic,
+	// -1 when none was written or it is not known.
+	stateEnd int64
+	refused  *refusal
+}
+
+// refusal says which record's output the broker would not take for its size.
+type refusal struct {
+	to     pipeline.Destination
+	origin int64
+	// alone is true when the record was the only one of its batch.
+	alone bool
+}
+
+func (tx *transaction) decide(v verdict) {
+	for _, p := range tx.parts {
+		if p.verdict == undecided {
+			p.verdict = v
+		}
+	}
+}
+
+// undecided are the parts that nothing has been decided about.
+func (tx *transaction) undecided() []*part {
+	var ps []*part
+	for _, p := range tx.parts {
+		if p.verdict == undecided {
+			ps = append(ps, p)
+		}
+	}
+	return ps
+}
+
+// disown rolls back the parts of tasks that g does not hold.
+func (tx *transaction) disown(g *generation) {
+	for _, p := range tx.undecided() {
+		if g == nil || !g.owns(p.task) {
+			p.verdict = rolledBack
+		}
+	}
+}
+
+func ownsAll(g *generation, parts []*part) bool {
+	if g == nil {
+		return false
+	}
+	for _, p := range parts {
+		if !g.owns(p.task) {
+			return false
+		}
+	}
+	return true
+}
+
+func (tx *transaction) holds(t *task) bool {
+	return slices.ContainsFunc(tx.parts, func(p *part) bool { return p.worker == t })
+}
+
+// remove takes a task out before the transaction is sent.
+func (tx *transaction) remove(t *task) {
+	delete(tx.sealing, t.id)
+	tx.parts = slices.DeleteFunc(tx.parts, func(p *part) bool { return p.worker == t })
+}

@@ -1,0 +1,229 @@
+package broker
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"time"
+
+	"pulse-scorer/internal/broker/batch"
+	"pulse-scorer/internal/pipeline"
+)
+
+// worker runs the record path of one task. Everything in it belongs to its
+// goroutine, which executes the loop's orders one after the other.
+type worker struct {
+	task    *task
+	path    Task
+	out     *output
+	cursor  *batch.Cursor
+	headers batch.HeaderParser
+	parsed  []pipeline.Header
+	inflate []byte
+	topic   string
+	now     func() time.Time
+	limit   int // output bytes after which a chunk is left for later
+	guards  guards
+	// refused is kept here because it decides how a record is processed.
+	refused map[int64]pipeline.Destination
+	// sent are the batches of the transaction under way.
+	sent     []outBatch
+	sentNext int64
+}
+
+// reply is what a worker answers to an order that changes the batch.
+type reply struct {
+	task  *task
+	kind  orderKind
+	chunk *chunk
+	// finished is true when nothing of the chunk is left.
+	finished bool
+	next     int64
+	records  int
+	oldestMs int64
+	bytes    int
+	batches  []outBatch
+	err      error
+}
+
+// run executes orders until it is told to stop, or the engine ends.
+func (w *worker) run(replies chan<- reply) {
+	defer w.task.stop()
+	for {
+		select {
+		case <-w.task.ctx.Done():
+			return
+		case o := <-w.task.orders:
+			if o.kind == orderStop {
+				return
+			}
+			r, answer := w.execute(o)
+			if !answer {
+				continue
+			}
+			select {
+			case replies <- r:
+			case <-w.task.ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+func (w *worker) execute(o order) (r reply, answer bool) {
+	r = reply{task: w.task, kind: o.kind, chunk: o.chunk}
+	w.out.nowMs = w.now().UnixMilli()
+	switch o.kind {
+	case orderProcess:
+		w.process(o.chunk, &r)
+		r.bytes = w.out.size()
+		return r, true
+	case orderSeal:
+		w.path.Seal(o.nowMs, w.out)
+		w.out.Append(pipeline.State, []byte(ownerKey), o.owner.encode(), nil)
+		r.batches = w.out.take()
+		w.sent, w.sentNext = r.batches, o.next
+		return r, true
+	case orderCommit:
+		w.path.Commit()
+		w.out.recycle(w.sent)
+		w.sent = nil
+		maps.DeleteFunc(w.refused, func(offset int64, _ pipeline.Destination) bool { return offset < w.sentNext })
+	case orderStop:
+	case orderRollback:
+		w.path.Rollback()
+		w.out.drop()
+		w.sent = nil
+		w.learnRefusal(o.refused)
+	}
+	return r, false
+}
+
+// learnRefusal makes the next attempt differ: a single record that was too
+// large is passed on in another form; a batch of several is made smaller.
+func (w *worker) learnRefusal(r *refusal) {
+	switch {
+	case r == nil:
+	case r.alone:
+		w.refused[r.origin] = r.to
+	default:
+		w.out.limit[r.to] = max(w.out.limit[r.to]/2, minBatchBytes)
+	}
+}
+
+const minBatchBytes = 1 << 10
+
+// process works through a chunk until it is used up or enough is computed.
+func (w *worker) process(c *chunk, r *reply) {
+	set := c.rest
+	r.next = c.next
+	for {
+		b, rest, err := batch.Next(set)
+		if errors.Is(err, io.EOF) {
+			r.finished = true
+			return
+		}
+		if err != nil {
+			r.err = fmt.Errorf("fetched records: %w", err)
+			return
+		}
+		if b.LastOffset >= r.next {
+			if !w.processBatch(b, c, r) {
+				return
+			}
+			r.next = max(r.next, b.LastOffset+1)
+		}
+		set, c.rest, c.next = rest, rest, r.next
+		if w.out.size() >= w.limit {
+			r.finished = len(rest) == 0
+			return
+		}
+	}
+}
+
+// processBatch takes the records of one batch; false means that it stopped in
+// the middle, or with r.err.
+func (w *worker) processBatch(b batch.Batch, c *chunk, r *reply) bool {
+	if b.Control() {
+		if err := c.aborted.marker(&b); err != nil {
+			r.err = fmt.Errorf("fetched records: %w", err)
+			return false
+		}
+		return true
+	}
+	if c.aborted.covers(&b) && !w.guards.deliverAborted {
+		return true
+	}
+	var err error
+	if w.inflate, err = w.cursor.Reset(b, w.inflate); err != nil {
+		r.err = fmt.Errorf("fetched records: %w", err)
+		return false
+	}
+	var rec batch.Record
+	for w.cursor.Next(&rec) {
+		if rec.Offset < r.next {
+			continue // a batch may begin before the offset asked for
+		}
+		if err := w.processRecord(&rec, r); err != nil {
+			r.err = err
+			return false
+		}
+		if w.out.size() >= w.limit {
+			// The rest of this batch is read again later: chunk.next says
+			// from where.
+			c.next = r.next
+			return r.next > b.LastOffset
+		}
+	}
+	if err := w.cursor.Err(); err != nil {
+		r.err = fmt.Errorf("fetched records: %w", err)
+		return false
+	}
+	return true
+}
+
+func (w *worker) processRecord(rec *batch.Record, r *reply) error {
+	headers, err := w.headers.Parse(w.parsed[:0], rec.Headers)
+	if err != nil {
+		return fmt.Errorf("headers at offset %d: %w", rec.Offset, err)
+	}
+	w.parsed = headers
+	in := pipeline.Record{
+		Topic: w.topic, Partition: w.task.id, Offset: rec.Offset, TimestampMs: rec.TimestampMs,
+		Key: rec.Key, Value: rec.Value, Headers: headers,
+	}
+	if rec.Withheld != nil {
+		in.Withheld = withheld(rec.Withheld)
+	}
+	switch to, ok := w.refused[rec.Offset]; {
+	case !ok:
+	case to == pipeline.DeadLetters:
+		in.Withheld = &pipeline.Withheld{Size: int64(len(in.Value)), SHA256: sha256.Sum256(in.Value)}
+		in.Value = nil
+	default:
+		in.ResultRefused = true
+	}
+	w.out.origin = rec.Offset
+	w.path.Process(&in, w.out)
+	if r.records == 0 {
+		r.oldestMs = rec.TimestampMs
+	}
+	r.records++
+	r.next = rec.Offset + 1
+	return nil
+}
+
+// withheld describes what could not be held: the value, or else the key or the
+// headers.
+func withheld(w *batch.Withheld) *pipeline.Withheld {
+	d := w.Value
+	if d.Size == 0 {
+		d = w.Key
+	}
+	if d.Size == 0 {
+		d = w.Headers
+	}
+	return &pipeline.Withheld{Size: d.Size, SHA256: d.SHA256}
+}

@@ -1,0 +1,146 @@
+package pipeline
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics of the record path. All tasks of a process share one.
+type Metrics struct {
+	ingested   *prometheus.CounterVec
+	trust      prometheus.Histogram
+	records    [outcomes]prometheus.Counter
+	letters    *prometheus.CounterVec
+	failures   *prometheus.CounterVec
+	stages     [stages]prometheus.Observer
+	misplaced  *prometheus.CounterVec
+	endToEnd   prometheus.Histogram
+	enrichment prometheus.Counter
+	unlearned  prometheus.Counter
+
+	mu      sync.Mutex // guards sources
+	sources map[string]prometheus.Counter
+}
+
+// maxSources bounds the label source: senders choose it.
+const maxSources = 100
+
+// NewMetrics registers the metrics of the record path.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		ingested: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pulse_signal_ingest_total",
+			Help: "Signals ingested, once per ID, counted when their batch has committed. Sources beyond the first 100 count as other.",
+		}, []string{"source"}),
+		trust: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "pulse_signal_trust_score", Help: "Trust scores of committed results.",
+			Buckets: prometheus.LinearBuckets(0.05, 0.05, 20),
+		}),
+		letters: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pulse_dead_letters_total", Help: "Dead letters committed, by error class.",
+		}, []string{"class"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pulse_stage_failures_total", Help: "Records that failed in a stage, by error class, counted when their batch has committed.",
+		}, []string{"stage", "class"}),
+		misplaced: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pulse_misplaced_keys_total",
+			Help: "Signals whose record key is absent or differs from the name, so that their series may be spread over partitions.",
+		}, []string{"reason"}),
+		endToEnd: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "pulse_end_to_end_seconds", Help: "From a record's timestamp to the commit of its result, sampled (one record in 64, and one a batch).",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 18),
+		}),
+		enrichment: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pulse_enrichment_errors_total", Help: "Committed results whose forecast could not be scored (enrichment_error).",
+		}),
+		unlearned: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pulse_forecasts_unlearned_total", Help: "Forecasts too large to be remembered for the next of their stream.",
+		}),
+		sources: make(map[string]prometheus.Counter),
+	}
+	records := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "pulse_records_total", Help: "Input records by outcome, counted when their batch has committed.",
+	}, []string{"outcome"})
+	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "pulse_stage_duration_seconds", Help: "Time a record spends in a stage, sampled (one record in 64).",
+		Buckets: prometheus.ExponentialBuckets(100e-9, 4, 12),
+	}, []string{"stage"})
+	for o := range outcomes {
+		m.records[o] = records.WithLabelValues(o.String())
+	}
+	for s := range stages {
+		m.stages[s] = durations.WithLabelValues(s.String())
+	}
+	r.MustRegister(m.ingested, m.trust, m.letters, m.failures, m.misplaced, m.endToEnd, m.enrichment, m.unlearned, records, durations)
+	return m
+}
+
+// committed adds a batch that has become visible.
+func (m *Metrics) committed(c *tally, now time.Time) {
+	c.flushSource()
+	for source, n := range c.sources {
+		m.source(source).Add(float64(n))
+	}
+	for o, n := range c.outcomes {
+		m.records[o].Add(float64(n))
+	}
+	for d, n := range c.deaths {
+		m.letters.WithLabelValues(string(d.class)).Add(float64(n))
+		m.failures.WithLabelValues(d.stage.String(), string(d.class)).Add(float64(n))
+	}
+	for _, t := range c.trust {
+		m.trust.Observe(t)
+	}
+	nowMs := now.UnixMilli()
+	for _, t := range c.times {
+		m.endToEnd.Observe(max(0, float64(nowMs-t)/1000))
+	}
+	m.misplaced.WithLabelValues("absent").Add(float64(c.keysAbsent))
+	m.misplaced.WithLabelValues("differs").Add(float64(c.keysDiffer))
+	m.enrichment.Add(float64(c.enrichmentErrors))
+	m.unlearned.Add(float64(c.unlearned))
+}
+
+// source is the counter of a source, "other" beyond the first hundred.
+func (m *Metrics) source(name string) prometheus.Counter {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c, ok := m.sources[name]; ok {
+		return c
+	}
+	if len(m.sources) >= maxSources {
+		return m.ingested.WithLabelValues("other")
+	}
+	c := m.ingested.WithLabelValues(name)
+	m.sources[name] = c
+	return c
+}
+
+// sampleEvery: the offset decides which records are timed.
+const sampleEvery = 64
+
+// stageClock times the stages of sampled records.
+type stageClock struct {
+	now     func() time.Time
+	metrics *Metrics
+	active  bool
+	last    time.Time
+}
+
+func (c *stageClock) start(offset int64) {
+	if c.active = c.metrics != nil && offset%sampleEvery == 0; c.active {
+		c.last = c.now()
+	}
+}
+
+// lap ends a stage.
+func (c *stageClock) lap(s Stage) {
+	if !c.active {
+		return
+	}
+	now := c.now()
+	c.metrics.stages[s].Observe(now.Sub(c.last).Seconds())
+	c.last = now
+}

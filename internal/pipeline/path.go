@@ -1,0 +1,157 @@
+package pipeline
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"pulse-scorer/internal/codec"
+	"pulse-scorer/internal/pulse"
+	"pulse-scorer/internal/scoring"
+	"pulse-scorer/internal/state"
+)
+
+// Process takes one record through all stages and writes what comes of it.
+func (t *Task) Process(in *Record, out Sink) {
+	t.state.CountIn()
+	t.clock.start(in.Offset)
+	switch o := t.evaluate(in); o.Kind {
+	case OutcomeScored:
+		out.Append(Results, in.Key, t.result(in), nil)
+		t.state.CountScored()
+		t.open.scored(in, &t.signal, &t.score)
+	case OutcomeDuplicate:
+		t.state.CountDuplicate()
+		t.open.outcomes[OutcomeDuplicate]++
+	case OutcomeDead:
+		t.letters.append(in, o, out)
+		t.state.CountDead(o.Bad.Class)
+		t.open.dead(o)
+	case outcomes:
+	}
+	t.clock.lap(StageEmit)
+}
+
+// evaluate decides the outcome of a record. A panic in a stage is one too.
+func (t *Task) evaluate(in *Record) (o Outcome) {
+	mark := t.state.Mark()
+	t.stage = StageDecode
+	defer func() {
+		if cause := recover(); cause != nil {
+			t.state.Undo(mark)
+			o = dead(t.stage, panicked(cause))
+			t.open.panics++
+		}
+	}()
+	if bad := t.decode(in); bad != nil {
+		return dead(t.stage, bad)
+	}
+	id, verdict := t.dedupe()
+	switch verdict {
+	case state.Duplicate:
+		return Outcome{Kind: OutcomeDuplicate}
+	case state.Conflict:
+		return dead(t.stage, conflict())
+	case state.Unseen, state.Died:
+	}
+	t.score.Ingest = t.ingest(in)
+	enrichment, err := t.enrich()
+	t.combine(enrichment, err)
+	t.state.Remember(id, state.Scored)
+	return Outcome{Kind: OutcomeScored}
+}
+
+// decode turns the record's bytes into t.signal.
+func (t *Task) decode(in *Record) *pulse.Bad {
+	defer t.clock.lap(StageDecode)
+	if bad := t.refuse(in); bad != nil {
+		return bad
+	}
+	return t.decoder.Decode(in.Value, in.Headers, in.TimestampMs, &t.signal)
+}
+
+// refuse rejects what must not even be decoded.
+func (t *Task) refuse(in *Record) *pulse.Bad {
+	size := int64(len(in.Value))
+	if in.Withheld != nil {
+		size = in.Withheld.Size
+	}
+	switch {
+	case in.Withheld != nil || size > int64(t.settings.MaxRecordBytes):
+		return &pulse.Bad{Class: pulse.TooLarge, Message: fmt.Sprintf(
+			"value of %d bytes is over the limit of %d (PULSE_MAX_RECORD_BYTES)", size, t.settings.MaxRecordBytes)}
+	case in.ResultRefused:
+		return &pulse.Bad{Class: pulse.TooLarge, Message: "the result is larger than the output topic's max.message.bytes: raise it, or shorten source and trace_id"}
+	}
+	return nil
+}
+
+// dedupe asks whether the signal has been here before.
+func (t *Task) dedupe() (state.ID, state.Verdict) {
+	t.stage = StageDedupe
+	defer t.clock.lap(StageDedupe)
+	t.scratch = codec.AppendIdentity(t.scratch[:0], &t.signal)
+	identity := len(t.scratch)
+	t.scratch = codec.AppendContent(t.scratch, &t.signal)
+	return t.state.Look(t.scratch[:identity], t.scratch[identity:])
+}
+
+// ingest is what every signal goes through: recency, anomaly, tag, trust index.
+func (t *Task) ingest(in *Record) pulse.Ingest {
+	t.stage = StageIngest
+	defer t.clock.lap(StageIngest)
+	window := t.state.Observe(t.signal.Source, t.signal.Name, t.signal.Value)
+	return t.profile.Ingest(&t.signal, in.TimestampMs*microsPerMilli, window)
+}
+
+const microsPerMilli = 1000
+
+// enrich scores the forecast that a signal carries, and remembers it for the
+// next one of its stream.
+func (t *Task) enrich() (*pulse.Enrichment, error) {
+	t.stage = StageEnrich
+	if t.signal.Kind != pulse.Forecasted {
+		return nil, nil //nolint:nilnil // a raw signal has nothing to enrich, and that is no error
+	}
+	defer t.clock.lap(StageEnrich)
+	memory := t.state.Memory(t.signal.Source, t.signal.Name)
+	ctx := scoring.ContextOf(t.signal.Context, memory, t.settings.License)
+	enrichment, err := t.profile.Enrich(t.signal.Record, ctx)
+	if err != nil {
+		t.open.enrichmentErrors++
+		return nil, err
+	}
+	entry := t.profile.MemoryEntry(t.signal.Record, enrichment)
+	if !t.state.Learn(t.signal.Source, t.signal.Name, entry) {
+		t.open.unlearned++
+	}
+	return enrichment, nil
+}
+
+// combine makes the score of what the stages found.
+func (t *Task) combine(enrichment *pulse.Enrichment, err error) {
+	t.stage = StageScore
+	defer t.clock.lap(StageScore)
+	t.score = t.profile.Combine(t.score.Ingest, t.signal.Kind, enrichment, err)
+}
+
+// result encodes what was found; the bytes are valid until the next record.
+func (t *Task) result(in *Record) []byte {
+	t.meta.Topic, t.meta.Partition, t.meta.Offset, t.meta.TimestampMs = in.Topic, in.Partition, in.Offset, in.TimestampMs
+	t.encoded = codec.AppendResult(t.encoded[:0], &t.signal, &t.score, &t.meta)
+	return t.encoded
+}
+
+func dead(s Stage, bad *pulse.Bad) Outcome {
+	return Outcome{Kind: OutcomeDead, Stage: s, Bad: bad}
+}
+
+func conflict() *pulse.Bad {
+	return &pulse.Bad{
+		Class: pulse.IDConflict, Field: "id",
+		Message: "the same source and id came before with other content (name, value, timestamp or forecast)",
+	}
+}
+
+func panicked(cause any) *pulse.Bad {
+	return &pulse.Bad{Class: pulse.StagePanic, Message: fmt.Sprintf("%v\n%s", cause, debug.Stack())}
+}

@@ -1,0 +1,71 @@
+package pipeline
+
+import (
+	"time"
+
+	"pulse-scorer/internal/pulse"
+	"pulse-scorer/internal/scoring"
+)
+
+// Scorer scores signals one after the other, as one task would, without Kafka:
+// no deduplication, no batches. It is not for concurrent use.
+type Scorer struct {
+	task *Task
+	// next is the offset of the next line, counted from 0.
+	next int64
+}
+
+// NewScorer returns a Scorer. wall gives the record time of signals that have
+// no timestamp of their own.
+func NewScorer(s Settings, p *scoring.Profile, wall func() time.Time) (*Scorer, error) {
+	t, err := New(s, p, nil, [16]byte{}, wall)
+	if err != nil {
+		return nil, err
+	}
+	return &Scorer{task: t}, nil
+}
+
+// AppendResult appends the result of one signal to dst, or says why the signal
+// is bad. now is its record time; the zero time stands for the signal's own
+// timestamp. Lines count as offsets, from 0.
+func (s *Scorer) AppendResult(dst, line []byte, now time.Time) (out []byte, bad *pulse.Bad) {
+	t := s.task
+	in := &Record{Offset: s.next, TimestampMs: now.UnixMilli(), Value: line}
+	s.next++
+	own := now.IsZero()
+	if own {
+		in.TimestampMs = t.clock.now().UnixMilli()
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			out, bad = dst, panicked(cause)
+		}
+	}()
+	if bad := t.decode(in); bad != nil {
+		return dst, bad
+	}
+	if own {
+		in.TimestampMs = floorMilli(t.signal.Timestamp.Micros)
+	}
+	t.score.Ingest = t.ingest(in)
+	enrichment, err := t.enrich()
+	t.combine(enrichment, err)
+	// Nobody will take this back: the undo log would only grow.
+	t.forget()
+	return append(dst, t.result(in)...), nil
+}
+
+// forget commits what the last record has changed in the state.
+func (t *Task) forget() {
+	t.state.Seal(0, func(_, _ []byte) {})
+	t.state.Commit()
+	t.open.reset()
+}
+
+func floorMilli(micros int64) int64 {
+	ms := micros / microsPerMilli
+	if micros%microsPerMilli < 0 {
+		ms--
+	}
+	return ms
+}

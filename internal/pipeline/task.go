@@ -1,0 +1,112 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"pulse-scorer/internal/codec"
+	"pulse-scorer/internal/pulse"
+	"pulse-scorer/internal/scoring"
+	"pulse-scorer/internal/state"
+)
+
+// Settings of the record path, the same for all tasks of a process.
+type Settings struct {
+	// Group and ScorerVersion are written into dead letters and results.
+	Group, ScorerVersion string
+	DefaultSource        string
+	// MaxRecordBytes is the largest value that is scored.
+	MaxRecordBytes int
+	// License switches the license check of forecasts on.
+	License bool
+	State   state.Settings
+}
+
+// Validate joins all faults, each with the variable that sets the value.
+func (s *Settings) Validate() error {
+	var errs []error
+	if s.MaxRecordBytes <= 0 {
+		errs = append(errs, fmt.Errorf("PULSE_MAX_RECORD_BYTES: %d is not positive", s.MaxRecordBytes))
+	}
+	if s.DefaultSource == "" {
+		errs = append(errs, errors.New("PULSE_DEFAULT_SOURCE: is empty"))
+	}
+	return errors.Join(append(errs, s.State.Validate())...)
+}
+
+// Task is the record path of one task with its state. One goroutine at a time
+// may use it.
+type Task struct {
+	settings Settings
+	profile  *scoring.Profile
+	state    *state.Task
+	decoder  *codec.Decoder
+	letters  *letters
+	metrics  *Metrics
+	clock    stageClock
+
+	// open and sealed count the two outstanding batches; the metrics get
+	// them when Kafka has committed.
+	open, sealed *tally
+
+	// Of the record that is being processed.
+	stage  Stage
+	signal pulse.Signal
+	score  pulse.Score
+	meta   codec.Meta
+
+	scratch, encoded []byte
+}
+
+// New returns a task with empty state. hashKey must be random; now is the wall
+// clock, which never enters a score.
+func New(s Settings, p *scoring.Profile, m *Metrics, hashKey [16]byte, now func() time.Time) (*Task, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	st, err := state.New(s.State, hashKey)
+	if err != nil {
+		return nil, err
+	}
+	return &Task{
+		settings: s, profile: p, state: st, metrics: m,
+		decoder: codec.NewDecoder(codec.Settings{DefaultSource: s.DefaultSource}),
+		letters: &letters{group: s.Group, now: now},
+		clock:   stageClock{now: now, metrics: m},
+		open:    newTally(), sealed: newTally(),
+		meta: codec.Meta{Profile: p.Name, ScorerVersion: s.ScorerVersion, Attempts: 1},
+	}, nil
+}
+
+// Restore takes one record of the task's changelog.
+func (t *Task) Restore(key, value []byte) error { return t.state.Restore(key, value) }
+
+// Restored ends the restore.
+func (t *Task) Restored() error { return t.state.Restored() }
+
+// Seal ends the open batch: what it changed in the state goes to out.
+func (t *Task) Seal(nowMs int64, out Sink) {
+	t.state.Seal(nowMs, func(key, value []byte) { out.Append(State, key, value, nil) })
+	t.open, t.sealed = t.sealed, t.open
+}
+
+// Commit says that the sealed batch has committed.
+func (t *Task) Commit() {
+	t.state.Commit()
+	t.metrics.committed(t.sealed, t.clock.now())
+	t.sealed.reset()
+}
+
+// Rollback takes back the sealed and the open batch.
+func (t *Task) Rollback() {
+	t.state.Rollback()
+	t.sealed.reset()
+	t.open.reset()
+}
+
+// Stats describes the task's state.
+func (t *Task) Stats() state.Stats { return t.state.Stats() }
+
+// Ledger returns the task's cumulative counts.
+func (t *Task) Ledger() state.Ledger { return t.state.Ledger() }
