@@ -47,13 +47,11 @@ func run(ctx context.Context, p Process, root *cobra.Command) int {
 	if err == nil {
 		return exitDone
 	}
-	var usage *usageError
-	if !started || errors.As(err, &usage) {
+	if _, usage := errors.AsType[*usageError](err); usage || !started {
 		complain(p.Stderr, err, fmt.Sprintf("Run '%s --help' for usage.", command.CommandPath()))
 		return exitUsage
 	}
-	var settings *config.Error
-	if errors.As(err, &settings) {
+	if _, settings := errors.AsType[*config.Error](err); settings {
 		complain(p.Stderr, err, "Run 'pulse-scorer config --markdown' for all variables.")
 		return exitUsage
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pulse-scorer/internal/config"
+	"pulse-scorer/internal/ops"
 )
 
 // result is what a command leaves behind.
@@ -132,7 +133,7 @@ func TestVersion_Forms(t *testing.T) {
 	if got := runWith(t.Context(), nil, nil, commands(), "version"); !strings.HasPrefix(got.stdout, "pulse-scorer 1.2.3 (revision ") {
 		t.Errorf("version = %+v", got)
 	}
-	var build struct{ Version, Revision, Go string }
+	var build ops.Build
 	got := runWith(t.Context(), nil, nil, commands(), "version", "--json")
 	if err := json.Unmarshal([]byte(got.stdout), &build); err != nil || build.Version != "1.2.3" || build.Revision == "" || build.Go == "" {
 		t.Errorf("version --json = %+v (%v)", got, err)

@@ -55,7 +55,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
 func (p Process) load(need config.Need) (config.Config, error) {
 	c, err := config.Load(p.Environ, need)
 	if err != nil {
-		return config.Config{}, err //nolint:wrapcheck // the message is for the user as it is
+		return config.Config{}, err
 	}
 	for _, warning := range c.Warnings() {
 		_, _ = fmt.Fprintf(p.Stderr, "pulse-scorer: warning: %v\n", warning)

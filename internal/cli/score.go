@@ -106,7 +106,7 @@ func score(ctx context.Context, p Process, lines lineScorer, limit int, now time
 func scoreLines(in io.Reader, out io.Writer, scorer lineScorer, limit int, now time.Time) (total, bad int, err error) {
 	plain, err := ndjson.From("standard input", in, -1)
 	if err != nil {
-		return 0, 0, err //nolint:wrapcheck // names the input already
+		return 0, 0, err
 	}
 	reader := ndjson.NewReader(plain, limit)
 	var buf []byte
@@ -116,7 +116,7 @@ func scoreLines(in io.Reader, out io.Writer, scorer lineScorer, limit int, now t
 			return total, bad, nil
 		}
 		if err != nil {
-			return total, bad, err //nolint:wrapcheck // names the input already
+			return total, bad, err
 		}
 		total++
 		var why *pulse.Bad

@@ -44,8 +44,10 @@ func TestScore_AnswersEachLineInItsPlace(t *testing.T) {
 	}
 	for i, class := range map[int]string{1: "malformed_json", 2: "malformed_json", 3: "too_large"} {
 		var answer struct {
-			Error struct{ Class, Message string }
-			Line  int
+			Error struct {
+				Class string `json:"class"`
+			} `json:"error"`
+			Line int `json:"line"`
 		}
 		if err := json.Unmarshal([]byte(lines[i]), &answer); err != nil || answer.Error.Class != class || answer.Line != i+1 || len(lines[i]) > 300 {
 			t.Errorf("line %d = %q (%v), want class %s", i+1, lines[i], err, class)
@@ -132,7 +134,7 @@ func TestScore_StopsWhenInterruptedWhileItWaits(t *testing.T) {
 	var stderr bytes.Buffer
 	go func() {
 		p := Process{Args: []string{"score"}, Stdin: in, Stdout: out, Stderr: &stderr}
-		done <- run(ctx, p, newRoot(p, echoCommand()...))
+		done <- run(ctx, p, newRoot(p, echoCommand()...)) //nolint:contextcheck // cobra hands the context on
 	}()
 	if _, err := io.WriteString(feed, "a\n"); err != nil {
 		t.Fatal(err)

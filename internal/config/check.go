@@ -9,7 +9,7 @@ import (
 
 // check holds what depends on more than one variable, or on what a command
 // needs. It leaves out what cannot be judged because a part is at fault.
-func (c *Config) check(need Need, faults *faultList) {
+func (c Config) check(need Need, faults *faultList) {
 	c.checkBrokers(need, faults)
 	c.checkNames(faults)
 	c.checkTopics(faults)
@@ -18,20 +18,20 @@ func (c *Config) check(need Need, faults *faultList) {
 	c.checkTLS(faults)
 	c.checkSASL(faults)
 	if !faults.has("PULSE_HTTP_ADDR") && !validAddress(c.HTTPAddr, true) {
-		faults.add("PULSE_HTTP_ADDR", "%s is not an address; write host:port or :port, like :9100", quote(c.HTTPAddr))
+		faults.addf("PULSE_HTTP_ADDR", "%s is not an address; write host:port or :port, like :9100", quote(c.HTTPAddr))
 	}
 }
 
-func (c *Config) checkBrokers(need Need, faults *faultList) {
+func (c Config) checkBrokers(need Need, faults *faultList) {
 	if faults.has("PULSE_BROKERS") {
 		return
 	}
 	if len(c.Brokers) == 0 && need == NeedBrokers {
-		faults.add("PULSE_BROKERS", "is not set; name the Kafka brokers, like kafka-1:9092,kafka-2:9092")
+		faults.addf("PULSE_BROKERS", "is not set; name the Kafka brokers, like kafka-1:9092,kafka-2:9092")
 	}
 	for _, broker := range c.Brokers {
 		if !validAddress(broker, false) {
-			faults.add("PULSE_BROKERS", "%s is not a broker; write host:port, like kafka-1:9092, without a scheme", quote(broker))
+			faults.addf("PULSE_BROKERS", "%s is not a broker; write host:port, like kafka-1:9092, without a scheme", quote(broker))
 		}
 	}
 }
@@ -50,29 +50,29 @@ func validAddress(address string, listener bool) bool {
 	return listener || (host != "" && n > 0)
 }
 
-func (c *Config) checkNames(faults *faultList) {
+func (c Config) checkNames(faults *faultList) {
 	if strings.ContainsFunc(c.Group, unicode.IsControl) {
-		faults.add("PULSE_GROUP", "%s holds a control character; write a plain name", quote(c.Group))
+		faults.addf("PULSE_GROUP", "%s holds a control character; write a plain name", quote(c.Group))
 	}
 	// Brokers hold instance IDs to the rule for topic names (KIP-345).
 	if c.InstanceID != "" {
 		if why := illegalTopic(c.InstanceID); why != "" {
-			faults.add("PULSE_INSTANCE_ID", "%s %s", quote(c.InstanceID), why)
+			faults.addf("PULSE_INSTANCE_ID", "%s %s", quote(c.InstanceID), why)
 		}
 	}
 	if strings.ContainsFunc(c.DefaultSource, unicode.IsControl) {
-		faults.add("PULSE_DEFAULT_SOURCE", "%s holds a control character; write a plain name", quote(c.DefaultSource))
+		faults.addf("PULSE_DEFAULT_SOURCE", "%s holds a control character; write a plain name", quote(c.DefaultSource))
 	}
 }
 
-func (c *Config) checkTimes(faults *faultList) {
+func (c Config) checkTimes(faults *faultList) {
 	if !faults.has("PULSE_HEARTBEAT_INTERVAL", "PULSE_SESSION_TIMEOUT") && c.HeartbeatInterval > c.SessionTimeout/3 {
-		faults.add("PULSE_HEARTBEAT_INTERVAL",
+		faults.addf("PULSE_HEARTBEAT_INTERVAL",
 			"%s is more than a third of PULSE_SESSION_TIMEOUT (%s), so one late heartbeat would end the session; write %s or less",
 			formatDuration(c.HeartbeatInterval), formatDuration(c.SessionTimeout), formatDuration(c.SessionTimeout/3))
 	}
 	if !faults.has("PULSE_COMMIT_INTERVAL", "PULSE_TRANSACTION_TIMEOUT") && c.CommitInterval >= c.TransactionTimeout {
-		faults.add("PULSE_COMMIT_INTERVAL", "%s is not less than PULSE_TRANSACTION_TIMEOUT (%s), so the broker would abort batches; write less",
+		faults.addf("PULSE_COMMIT_INTERVAL", "%s is not less than PULSE_TRANSACTION_TIMEOUT (%s), so the broker would abort batches; write less",
 			formatDuration(c.CommitInterval), formatDuration(c.TransactionTimeout))
 	}
 }
@@ -81,35 +81,40 @@ func (c *Config) checkTimes(faults *faultList) {
 // input (contract, topics).
 const recordHeadroom = 64 << 10
 
-func (c *Config) checkSizes(faults *faultList) {
+func (c Config) checkSizes(faults *faultList) {
 	least := c.MaxRecordBytes + recordHeadroom
 	if !faults.has("PULSE_MAX_INFLIGHT_BYTES", "PULSE_MAX_RECORD_BYTES") && c.MaxInflightBytes < least {
-		faults.add("PULSE_MAX_INFLIGHT_BYTES", "%s does not hold one record of PULSE_MAX_RECORD_BYTES (%s); write %s or more",
+		faults.addf("PULSE_MAX_INFLIGHT_BYTES", "%s does not hold one record of PULSE_MAX_RECORD_BYTES (%s); write %s or more",
 			c.MaxInflightBytes, c.MaxRecordBytes, least)
 	}
 }
 
-func (c *Config) checkTLS(faults *faultList) {
+func (c Config) checkTLS(faults *faultList) {
 	for _, option := range []string{"PULSE_TLS_CA", "PULSE_TLS_CERT", "PULSE_TLS_KEY"} {
 		if c.given[option] && !c.TLS && !faults.has("PULSE_TLS") {
-			faults.add(option, "is set, but TLS is off; set PULSE_TLS=true, or leave it unset")
+			faults.addf(option, "is set, but TLS is off; set PULSE_TLS=true, or leave it unset")
 		}
 	}
 	switch {
 	case c.given["PULSE_TLS_CERT"] && !c.given["PULSE_TLS_KEY"]:
-		faults.add("PULSE_TLS_KEY", "is not set, but PULSE_TLS_CERT is; name the file with the key of that certificate")
+		faults.addf("PULSE_TLS_KEY", "is not set, but PULSE_TLS_CERT is; name the file with the key of that certificate")
 	case c.given["PULSE_TLS_KEY"] && !c.given["PULSE_TLS_CERT"]:
-		faults.add("PULSE_TLS_CERT", "is not set, but PULSE_TLS_KEY is; name the file with the certificate of that key")
+		faults.addf("PULSE_TLS_CERT", "is not set, but PULSE_TLS_KEY is; name the file with the certificate of that key")
 	}
 }
 
-func (c *Config) checkSASL(faults *faultList) {
-	const user, password, passwordFile, token = "PULSE_SASL_USERNAME", "PULSE_SASL_PASSWORD", "PULSE_SASL_PASSWORD_FILE", "PULSE_SASL_TOKEN_FILE"
+func (c Config) checkSASL(faults *faultList) {
+	const (
+		user         = prefix + "SASL_USERNAME"
+		password     = prefix + "SASL_PASSWORD"
+		passwordFile = prefix + "SASL_PASSWORD_FILE"
+		token        = prefix + "SASL_TOKEN_FILE"
+	)
 	if faults.has("PULSE_SASL_MECHANISM") {
 		return
 	}
 	if c.given[password] && c.given[passwordFile] {
-		faults.add(passwordFile, "is set beside PULSE_SASL_PASSWORD; keep one of them")
+		faults.addf(passwordFile, "is set beside PULSE_SASL_PASSWORD; keep one of them")
 	}
 	switch c.SASLMechanism {
 	case "":
@@ -117,24 +122,24 @@ func (c *Config) checkSASL(faults *faultList) {
 	case "OAUTHBEARER":
 		c.refuse(faults, "OAUTHBEARER takes PULSE_SASL_TOKEN_FILE alone; leave it unset", user, password, passwordFile)
 		if !c.given[token] {
-			faults.add(token, "is not set; OAUTHBEARER needs the file with the token")
+			faults.addf(token, "is not set; OAUTHBEARER needs the file with the token")
 		}
 	default:
 		c.refuse(faults, c.SASLMechanism+" takes a user and a password; leave it unset", token)
 		if !c.given[user] {
-			faults.add(user, "is not set; %s needs a user", c.SASLMechanism)
+			faults.addf(user, "is not set; %s needs a user", c.SASLMechanism)
 		}
 		if !c.given[password] && !c.given[passwordFile] {
-			faults.add(password, "is not set, nor is PULSE_SASL_PASSWORD_FILE; %s needs a password", c.SASLMechanism)
+			faults.addf(password, "is not set, nor is PULSE_SASL_PASSWORD_FILE; %s needs a password", c.SASLMechanism)
 		}
 	}
 }
 
 // refuse reports each of variables that is set to no effect.
-func (c *Config) refuse(faults *faultList, but string, variables ...string) {
+func (c Config) refuse(faults *faultList, but string, variables ...string) {
 	for _, variable := range variables {
 		if c.given[variable] {
-			faults.add(variable, "is set, but %s", but)
+			faults.addf(variable, "is set, but %s", but)
 		}
 	}
 }

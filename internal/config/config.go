@@ -59,7 +59,7 @@ type Config struct {
 	Profile          string        `envconfig:"PROFILE" default:"parity" oneof:"parity" desc:"scoring profile; v2 comes with a later release and is the default from then on"`
 	License          bool          `envconfig:"LICENSE" default:"true" desc:"check the licence of forecasts"`
 	Assets           List          `envconfig:"ASSETS" default:"nvda,msft,ibit,spy" desc:"assets of forecasts that count for movement and volatility"`
-	DefaultSource    string        `envconfig:"DEFAULT_SOURCE" derived:"the profile's: celery in parity" desc:"source of signals that name none"`
+	DefaultSource    string        `envconfig:"DEFAULT_SOURCE" default:"celery" desc:"source of signals that name none; the default is what profile parity's results have always said"`
 	MaxClockSkew     time.Duration `envconfig:"MAX_CLOCK_SKEW" default:"5m" min:"0s" later:"profile v2" desc:"a signal further ahead of its record's time is bad (future_timestamp); profile parity takes it as fresh, as the old system did"`
 	AnomalyThreshold *float64      `envconfig:"ANOMALY_THRESHOLD" derived:"the profile's" min:"0" desc:"flags a signal as an anomaly above it; z-value in parity"`
 

@@ -59,8 +59,7 @@ func (v variable) explain(text string, err error) error {
 	case isInteger(kind):
 		return fmt.Errorf("%s is not a whole number; write one like %s", quoted, cmp.Or(v.deflt, "1"))
 	}
-	var parse *envconfig.ParseError
-	if errors.As(err, &parse) {
+	if parse, ok := errors.AsType[*envconfig.ParseError](err); ok {
 		err = parse.Err
 	}
 	return fmt.Errorf("%s: %w", quoted, err)

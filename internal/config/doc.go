@@ -21,5 +21,6 @@
 //     any value other than the default is a fault: an operator must not believe
 //     that a guard is on. The tag is later:"what is missing".
 //   - The contract's default profile is v2. It does not exist yet, so the
-//     default of this release is parity.
+//     default of this release is parity, and PULSE_DEFAULT_SOURCE is parity's
+//     celery where the contract has v2's unknown.
 package config

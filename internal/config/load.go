@@ -1,8 +1,11 @@
 package config
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -45,10 +48,12 @@ func (e *Error) Error() string {
 // The error is an *Error with every fault; the Config is unusable then.
 func Load(environ []string, need Need) (Config, error) {
 	values := split(environ)
-	c := Config{given: make(map[string]bool)}
 	var faults faultList
-	c.decode(values, &faults)
-	c.derive()
+	c := decode(values, &faults)
+	c.TopicRetry = cmp.Or(c.TopicRetry, c.derivedTopic("retry"))
+	c.TopicDLQ = cmp.Or(c.TopicDLQ, c.derivedTopic("dlq"))
+	c.TopicState = cmp.Or(c.TopicState, c.derivedTopic("state"))
+	c.TopicModels = cmp.Or(c.TopicModels, c.derivedTopic("models"))
 	c.tracing = tracing(values)
 	c.check(need, &faults)
 	faults.list = append(faults.list, strangers(environ)...)
@@ -59,8 +64,9 @@ func Load(environ []string, need Need) (Config, error) {
 }
 
 // decode fills the fields, one fault a variable at most.
-func (c *Config) decode(values map[string]string, faults *faultList) {
-	fields := reflect.ValueOf(c).Elem()
+func decode(values map[string]string, faults *faultList) Config {
+	c := Config{given: make(map[string]bool)}
+	fields := reflect.ValueOf(&c).Elem()
 	for _, v := range variables() {
 		text, given := values[v.name]
 		if !v.secret {
@@ -78,11 +84,12 @@ func (c *Config) decode(values map[string]string, faults *faultList) {
 			err = v.check(value, given)
 		}
 		if err != nil {
-			faults.add(v.name, "%v", err)
+			faults.addf(v.name, "%v", err)
 			continue
 		}
 		fields.Field(v.index).Set(value)
 	}
+	return c
 }
 
 // check is what can be said about one variable alone.
@@ -91,7 +98,7 @@ func (v variable) check(value reflect.Value, given bool) error {
 		return nil
 	}
 	if v.name == prefix+"PROFILE" && value.String() == "v2" {
-		return fmt.Errorf("profile v2 comes with a later release; write parity, or leave it unset")
+		return errors.New("profile v2 comes with a later release; write parity, or leave it unset")
 	}
 	if err := v.bound(value); err != nil {
 		return err
@@ -102,16 +109,9 @@ func (v variable) check(value reflect.Value, given bool) error {
 	return nil
 }
 
-// derive works out the defaults that depend on other variables.
-func (c *Config) derive() {
-	base := c.TopicInput + "." + c.Group
-	for topic, suffix := range map[*string]string{
-		&c.TopicRetry: ".retry", &c.TopicDLQ: ".dlq", &c.TopicState: ".state", &c.TopicModels: ".models",
-	} {
-		if *topic == "" {
-			*topic = base + suffix
-		}
-	}
+// derivedTopic is the name of a topic that belongs to one group on one input.
+func (c Config) derivedTopic(purpose string) string {
+	return c.TopicInput + "." + c.Group + "." + purpose
 }
 
 // split turns NAME=value into a map. The first of repeated names wins, as in
@@ -132,7 +132,7 @@ type faultList struct {
 	list []Fault
 }
 
-func (f *faultList) add(variable, format string, args ...any) {
+func (f *faultList) addf(variable, format string, args ...any) {
 	f.list = append(f.list, Fault{Variable: variable, Message: fmt.Sprintf(format, args...)})
 }
 
@@ -140,10 +140,8 @@ func (f *faultList) add(variable, format string, args ...any) {
 // on them cannot be judged then.
 func (f *faultList) has(variables ...string) bool {
 	for _, fault := range f.list {
-		for _, variable := range variables {
-			if fault.Variable == variable {
-				return true
-			}
+		if slices.Contains(variables, fault.Variable) {
+			return true
 		}
 	}
 	return false

@@ -242,18 +242,24 @@ func TestLoad_SecurityCombinations(t *testing.T) {
 		environ []string
 		want    []string // variables at fault
 	}{
-		{"TLS with a client certificate", []string{"PULSE_TLS=true", "PULSE_TLS_CA=" + file, "PULSE_TLS_CERT=" + file, "PULSE_TLS_KEY=" + file}, nil},
+		{"TLS with a client certificate", []string{
+			"PULSE_TLS=true", "PULSE_TLS_CA=" + file, "PULSE_TLS_CERT=" + file, "PULSE_TLS_KEY=" + file,
+		}, nil},
 		{"certificate without key", []string{"PULSE_TLS=true", "PULSE_TLS_CERT=" + file}, []string{"PULSE_TLS_KEY"}},
 		{"key without certificate", []string{"PULSE_TLS=true", "PULSE_TLS_KEY=" + file}, []string{"PULSE_TLS_CERT"}},
 		{"CA without TLS", []string{"PULSE_TLS_CA=" + file}, []string{"PULSE_TLS_CA"}},
 		{"PLAIN", []string{"PULSE_SASL_MECHANISM=PLAIN", "PULSE_SASL_USERNAME=u", "PULSE_SASL_PASSWORD=p"}, nil},
 		{"SCRAM, password in a file", []string{"PULSE_SASL_MECHANISM=SCRAM-SHA-512", "PULSE_SASL_USERNAME=u", "PULSE_SASL_PASSWORD_FILE=" + file}, nil},
 		{"SCRAM alone", []string{"PULSE_SASL_MECHANISM=SCRAM-SHA-256"}, []string{"PULSE_SASL_USERNAME", "PULSE_SASL_PASSWORD"}},
-		{"two passwords", []string{"PULSE_SASL_MECHANISM=PLAIN", "PULSE_SASL_USERNAME=u", "PULSE_SASL_PASSWORD=p", "PULSE_SASL_PASSWORD_FILE=" + file}, []string{"PULSE_SASL_PASSWORD_FILE"}},
+		{"two passwords", []string{
+			"PULSE_SASL_MECHANISM=PLAIN", "PULSE_SASL_USERNAME=u", "PULSE_SASL_PASSWORD=p", "PULSE_SASL_PASSWORD_FILE=" + file,
+		}, []string{"PULSE_SASL_PASSWORD_FILE"}},
 		{"user without mechanism", []string{"PULSE_SASL_USERNAME=u"}, []string{"PULSE_SASL_USERNAME"}},
 		{"token", []string{"PULSE_SASL_MECHANISM=OAUTHBEARER", "PULSE_SASL_TOKEN_FILE=" + file}, nil},
 		{"OAUTHBEARER without token", []string{"PULSE_SASL_MECHANISM=OAUTHBEARER"}, []string{"PULSE_SASL_TOKEN_FILE"}},
-		{"OAUTHBEARER with user", []string{"PULSE_SASL_MECHANISM=OAUTHBEARER", "PULSE_SASL_TOKEN_FILE=" + file, "PULSE_SASL_USERNAME=u"}, []string{"PULSE_SASL_USERNAME"}},
+		{"OAUTHBEARER with user", []string{
+			"PULSE_SASL_MECHANISM=OAUTHBEARER", "PULSE_SASL_TOKEN_FILE=" + file, "PULSE_SASL_USERNAME=u",
+		}, []string{"PULSE_SASL_USERNAME"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

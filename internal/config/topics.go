@@ -55,7 +55,7 @@ type named struct {
 	variable, topic string
 }
 
-func (c *Config) namedTopics() []named {
+func (c Config) namedTopics() []named {
 	topics := c.Topics()
 	list := []named{
 		{"PULSE_TOPIC_INPUT", topics.Input},
@@ -73,7 +73,7 @@ func (c *Config) namedTopics() []named {
 // checkTopics wants legal names that differ. Brokers refuse a topic whose name
 // differs from another's in '.' and '_' only, because their metrics would
 // collide.
-func (c *Config) checkTopics(faults *faultList) {
+func (c Config) checkTopics(faults *faultList) {
 	list := c.namedTopics()
 	collides := strings.NewReplacer("_", ".").Replace
 	for i, n := range list {
@@ -81,19 +81,19 @@ func (c *Config) checkTopics(faults *faultList) {
 			continue
 		}
 		if why := illegalTopic(n.topic); why != "" {
-			faults.add(n.variable, "topic %s%s %s", quote(n.topic), c.origin(n), why)
+			faults.addf(n.variable, "topic %s%s %s", quote(n.topic), c.origin(n), why)
 			continue
 		}
 		other := slices.IndexFunc(list[:i], func(o named) bool { return collides(o.topic) == collides(n.topic) })
 		if other >= 0 {
-			faults.add(n.variable, "topic %s%s is taken by %s, or differs from it in '.' and '_' only; write another name",
+			faults.addf(n.variable, "topic %s%s is taken by %s, or differs from it in '.' and '_' only; write another name",
 				quote(n.topic), c.origin(n), list[other].variable)
 		}
 	}
 }
 
 // origin tells where a name comes from that nobody wrote.
-func (c *Config) origin(n named) string {
+func (c Config) origin(n named) string {
 	if c.given[n.variable] || n.variable == "PULSE_TOPIC_INPUT" || n.variable == "PULSE_TOPIC_OUTPUT" {
 		return ""
 	}

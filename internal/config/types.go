@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -73,7 +74,7 @@ func (b *Bytes) Decode(value string) error {
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || !plainInteger(digits) || n < 0 || n > math.MaxInt64/factor {
-		return fmt.Errorf("is not a size; write a number of bytes like 1048576, or 64KiB, 1MiB, 1GiB")
+		return errors.New("is not a size; write a number of bytes like 1048576, or 64KiB, 1MiB, 1GiB")
 	}
 	*b = Bytes(n * factor)
 	return nil

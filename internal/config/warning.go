@@ -13,17 +13,17 @@ const minBrokerSession = 6 * time.Second
 func (c Config) Warnings() []Fault {
 	var w faultList
 	if c.SessionTimeout < minBrokerSession {
-		w.add("PULSE_SESSION_TIMEOUT", "%s is less than %s, the least that brokers accept by default (group.min.session.timeout.ms)",
+		w.addf("PULSE_SESSION_TIMEOUT", "%s is less than %s, the least that brokers accept by default (group.min.session.timeout.ms)",
 			formatDuration(c.SessionTimeout), formatDuration(minBrokerSession))
 	}
 	if c.SASLMechanism == "PLAIN" && !c.TLS {
-		w.add("PULSE_SASL_MECHANISM", "PLAIN without PULSE_TLS=true sends the password in the clear")
+		w.addf("PULSE_SASL_MECHANISM", "PLAIN without PULSE_TLS=true sends the password in the clear")
 	}
 	if c.SASLMechanism == "OAUTHBEARER" && !c.TLS {
-		w.add("PULSE_SASL_MECHANISM", "OAUTHBEARER without PULSE_TLS=true sends the token in the clear")
+		w.addf("PULSE_SASL_MECHANISM", "OAUTHBEARER without PULSE_TLS=true sends the token in the clear")
 	}
 	if c.tracing != "" {
-		w.add(c.tracing, "tracing is not available in this release; it has no effect")
+		w.addf(c.tracing, "tracing is not available in this release; it has no effect")
 	}
 	return w.list
 }

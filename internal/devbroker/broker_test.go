@@ -147,7 +147,7 @@ func TestBroker_OffsetsInATransaction(t *testing.T) {
 	}
 	session, err := kgo.NewGroupTransactSession(kgo.SeedBrokers(b.Addrs()...), kgo.TransactionalID("g-1"), kgo.ConsumerGroup("g"),
 		kgo.ConsumeTopics("in"), kgo.DefaultProduceTopic("out"), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.RequireStableFetchOffsets(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,11 +177,10 @@ func committedOffset(t *testing.T, b *Broker, group, topic string) int64 {
 	asked := kmsg.NewOffsetFetchRequestTopic()
 	asked.Topic, asked.Partitions = topic, []int32{0}
 	req.Topics = append(req.Topics, asked)
-	resp, err := client(t, b, kgo.MaxVersions(nil)).Request(bounded(t), req)
+	answer, err := req.RequestWith(bounded(t), client(t, b))
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer := resp.(*kmsg.OffsetFetchResponse)
 	if len(answer.Groups) > 0 {
 		return answer.Groups[0].Topics[0].Partitions[0].Offset
 	}
@@ -202,15 +201,15 @@ func TestBroker_InitProducerIDFencesTheOlderOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	req := kmsg.NewPtrInitProducerIDRequest()
-	req.TransactionalID, req.TransactionTimeoutMillis = kmsg.StringPtr("x"), 10_000
+	req.TransactionalID, req.TransactionTimeoutMillis = new("x"), 10_000
 	req.ProducerID, req.ProducerEpoch = -1, -1
 	c := client(t, b)
 	for {
-		resp, err := c.Request(ctx, req)
+		resp, err := req.RequestWith(ctx, c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		code := kerr.ErrorForCode(resp.(*kmsg.InitProducerIDResponse).ErrorCode)
+		code := kerr.ErrorForCode(resp.ErrorCode)
 		if code == nil {
 			break
 		}
@@ -250,12 +249,12 @@ func describe(t *testing.T, b *Broker, topic string) map[string]string {
 	resource := kmsg.NewDescribeConfigsRequestResource()
 	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topic
 	req.Resources = append(req.Resources, resource)
-	resp, err := client(t, b).Request(bounded(t), req)
+	resp, err := req.RequestWith(bounded(t), client(t, b))
 	if err != nil {
 		t.Fatal(err)
 	}
 	configs := map[string]string{}
-	for _, entry := range resp.(*kmsg.DescribeConfigsResponse).Resources[0].Configs {
+	for _, entry := range resp.Resources[0].Configs {
 		if entry.Value != nil {
 			configs[entry.Name] = *entry.Value
 		}
@@ -282,7 +281,8 @@ func TestBroker_DoesNotStampAppendTime(t *testing.T) {
 func TestBroker_RefusesTooLargeARecord(t *testing.T) {
 	t.Parallel()
 	b := start(t, Settings{Topics: []Topic{{Name: "t", Partitions: 1}}})
-	c := client(t, b, kgo.DefaultProduceTopic("t"), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ProducerBatchMaxBytes(4<<20), kgo.BrokerMaxWriteBytes(8<<20))
+	c := client(t, b, kgo.DefaultProduceTopic("t"), kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.ProducerBatchMaxBytes(4<<20), kgo.BrokerMaxWriteBytes(8<<20))
 	err := c.ProduceSync(bounded(t), &kgo.Record{Value: make([]byte, 2<<20)}).FirstErr()
 	if !errors.Is(err, kerr.MessageTooLarge) {
 		t.Errorf("2 MiB on the default limit: %v, want MESSAGE_TOO_LARGE", err)

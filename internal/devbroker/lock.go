@@ -44,5 +44,8 @@ func (l *lock) release() error {
 	if l.file == nil {
 		return nil
 	}
-	return l.file.Close()
+	if err := l.file.Close(); err != nil {
+		return fmt.Errorf("unlock data directory: %w", err)
+	}
+	return nil
 }

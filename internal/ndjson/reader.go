@@ -59,7 +59,7 @@ func (r *Reader) Next() (Line, error) {
 			return r.line(size), nil
 		case errors.Is(err, bufio.ErrBufferFull):
 		default:
-			return Line{}, err
+			return Line{}, err //nolint:wrapcheck // io.EOF has to stay what it is; a Source names itself
 		}
 	}
 }

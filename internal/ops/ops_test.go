@@ -3,6 +3,7 @@ package ops
 import (
 	"bytes"
 	"encoding/json"
+	"log/slog"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ func TestNewLogger_LevelAndFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	log.Info("hidden")
-	log.Warn("shown", KeyPartition, 3)
+	log.Warn("shown", slog.Int(KeyPartition, 3))
 	var line map[string]any
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil || line["msg"] != "shown" || line[KeyPartition] != 3.0 {
 		t.Errorf("line = %q (%v)", out.String(), err)

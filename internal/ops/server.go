@@ -76,7 +76,7 @@ func Listen(ctx context.Context, settings Settings, deps Deps) (*Server, error) 
 		return nil, fmt.Errorf("PULSE_HTTP_ADDR: cannot listen on %s; write host:port of this machine, like :9100: %w", settings.Addr, err)
 	}
 	return &Server{listener: listener, http: &http.Server{
-		Handler:           secure(routes(deps)),
+		Handler:           handler(deps),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -90,7 +90,13 @@ func Listen(ctx context.Context, settings Settings, deps Deps) (*Server, error) 
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 // Close gives the port free without serving.
-func (s *Server) Close() error { return s.http.Close() }
+func (s *Server) Close() error {
+	// The http.Server knows the listener only once it serves.
+	if err := errors.Join(s.http.Close(), s.listener.Close()); err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("close HTTP: %w", err)
+	}
+	return nil
+}
 
 // Serve answers until ctx is done, then lets open requests finish, and returns
 // nil. Any other end is an error.
@@ -109,13 +115,18 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) shutdown(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	if err := s.http.Shutdown(bounded); errors.Is(err, context.DeadlineExceeded) {
-		return s.http.Close()
-	} else if err != nil {
+	err := s.http.Shutdown(bounded)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.http.Close()
+	}
+	if err != nil {
 		return fmt.Errorf("stop HTTP: %w", err)
 	}
 	return nil
 }
+
+// handler is all that the server serves.
+func handler(deps Deps) http.Handler { return secure(routes(deps)) }
 
 func routes(deps Deps) *http.ServeMux {
 	mux := http.NewServeMux()

@@ -42,7 +42,7 @@ func deps(s service) Deps {
 func ask(t *testing.T, d Deps, method, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	recorder := httptest.NewRecorder()
-	secure(routes(d)).ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), method, path, nil))
+	handler(d).ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), method, path, nil))
 	return recorder
 }
 
@@ -172,7 +172,7 @@ func TestServe_StopsWhenAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if body, err := io.ReadAll(answer.Body); err != nil || answer.StatusCode != 200 || string(body) != "ok\n" {
+	if body, err := io.ReadAll(answer.Body); err != nil || answer.StatusCode != http.StatusOK || string(body) != "ok\n" {
 		t.Errorf("livez = %d %q %v", answer.StatusCode, body, err)
 	}
 	_ = answer.Body.Close()

@@ -19,7 +19,12 @@ func TestFiles_HoldWhatTheySay(t *testing.T) {
 		lines := bufio.NewScanner(plain)
 		records := 0
 		for lines.Scan() {
-			var record struct{ ID, Name, Source, Timestamp string }
+			var record struct {
+				ID        string `json:"id"`
+				Name      string `json:"name"`
+				Source    string `json:"source"`
+				Timestamp string `json:"timestamp"`
+			}
 			if err := json.Unmarshal(lines.Bytes(), &record); err != nil {
 				t.Fatalf("%s line %d: %v", file.Name, records+1, err)
 			}
