@@ -20,6 +20,7 @@ type constructor func(p Process) *cobra.Command
 // commands lists all commands, in the order of the help text.
 func commands() []constructor {
 	return []constructor{
+		scoreCommand(offlineScorer),
 		newConfig,
 		newVersion,
 	}

@@ -15,6 +15,7 @@ import (
 	"pulse-scorer/internal/codec"
 	"pulse-scorer/internal/config"
 	"pulse-scorer/internal/ndjson"
+	"pulse-scorer/internal/ops"
 	"pulse-scorer/internal/pulse"
 )
 
@@ -28,6 +29,11 @@ type lineScorer interface {
 
 // scorerMaker makes the scorer for an environment.
 type scorerMaker func(c config.Config, p Process) (lineScorer, error)
+
+// offlineScorer is the record path of the service.
+func offlineScorer(c config.Config, p Process) (lineScorer, error) {
+	return app.NewScorer(c, ops.ReadBuild(p.Version).Version, time.Now)
+}
 
 // scoreCommand returns the constructor of score, on top of a scorer.
 func scoreCommand(scorer scorerMaker) constructor {
