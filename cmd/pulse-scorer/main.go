@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"pulse-scorer/internal/cli"
 )
@@ -28,6 +29,7 @@ func run() int {
 		Stdin:   os.Stdin,
 		Stdout:  os.Stdout,
 		Stderr:  os.Stderr,
+		Now:     time.Now,
 		Version: version,
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +27,8 @@ type Process struct {
 	Stdin   io.Reader
 	Stdout  io.Writer
 	Stderr  io.Writer
+	// Now is the wall clock.
+	Now func() time.Time
 	// Version is the linked version of the binary, empty when there is none.
 	Version string
 }
@@ -33,7 +36,7 @@ type Process struct {
 // Main runs one command to its end and returns the exit code. When ctx is done
 // the command stops as it would on SIGTERM.
 func Main(ctx context.Context, p Process) int {
-	return run(ctx, p, newRoot(p, commands()...))
+	return run(ctx, p, newRoot(p, commands()...)) //nolint:contextcheck // cobra hands the context on
 }
 
 func run(ctx context.Context, p Process, root *cobra.Command) int {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +25,7 @@ type result struct {
 // runWith runs args against a root with the given commands.
 func runWith(ctx context.Context, stdin io.Reader, environ []string, list []constructor, args ...string) result {
 	var stdout, stderr bytes.Buffer
-	p := Process{Args: args, Environ: environ, Stdin: stdin, Stdout: &stdout, Stderr: &stderr, Version: "1.2.3"}
+	p := Process{Args: args, Environ: environ, Stdin: stdin, Stdout: &stdout, Stderr: &stderr, Now: time.Now, Version: "1.2.3"}
 	code := run(ctx, p, newRoot(p, list...))
 	return result{code, stdout.String(), stderr.String()}
 }

@@ -31,8 +31,8 @@ type lineScorer interface {
 type scorerMaker func(c config.Config, p Process) (lineScorer, error)
 
 // offlineScorer is the record path of the service.
-func offlineScorer(c config.Config, p Process) (lineScorer, error) {
-	return app.NewScorer(c, ops.ReadBuild(p.Version).Version, time.Now)
+func offlineScorer(c config.Config, p Process) (lineScorer, error) { //nolint:ireturn // a scorerMaker, which tests replace
+	return app.NewScorer(c, ops.ReadBuild(p.Version).Version, p.Now)
 }
 
 // scoreCommand returns the constructor of score, on top of a scorer.
