@@ -52,7 +52,7 @@ func (f *inflater) inflate(dst []byte, kind Compression, src []byte, limit int) 
 			return dst, nil, nil
 		}
 		if err != nil {
-			return dst, nil, err
+			return dst, nil, fmt.Errorf("after %d bytes: %w", len(dst), err)
 		}
 	}
 	return dst, from, nil
@@ -60,11 +60,16 @@ func (f *inflater) inflate(dst []byte, kind Compression, src []byte, limit int) 
 
 func (f *inflater) open(kind Compression, src []byte) (io.Reader, error) {
 	switch kind {
+	case None:
+		return &f.in, nil
 	case Gzip:
 		if f.gzip == nil {
 			f.gzip = new(gzip.Reader)
 		}
-		return f.gzip, f.gzip.Reset(&f.in)
+		if err := f.gzip.Reset(&f.in); err != nil {
+			return nil, fmt.Errorf("header: %w", err)
+		}
+		return f.gzip, nil
 	case Snappy:
 		f.xerial.reset(src)
 		return &f.xerial, nil
@@ -84,7 +89,7 @@ func (f *inflater) open(kind Compression, src []byte) (io.Reader, error) {
 func (f *inflater) openZstd(src []byte) (io.Reader, error) {
 	var header zstd.Header
 	if err := header.Decode(src); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("header: %w", err)
 	}
 	window := header.WindowSize
 	if header.SingleSegment { // the frame is its own window
@@ -100,12 +105,19 @@ func (f *inflater) openZstd(src []byte) (io.Reader, error) {
 		}
 		f.zstd = d
 	}
-	return f.zstd, f.zstd.Reset(&f.in)
+	if err := f.zstd.Reset(&f.in); err != nil {
+		return nil, fmt.Errorf("start: %w", err)
+	}
+	return f.zstd, nil
 }
 
 // newZstdDecoder makes a decoder that starts no goroutines, so that it may be
 // dropped without being closed.
 func newZstdDecoder(in io.Reader, window uint64) (*zstd.Decoder, error) {
-	return zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+	d, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxWindow(window))
+	if err != nil {
+		return nil, fmt.Errorf("start: %w", err)
+	}
+	return d, nil
 }

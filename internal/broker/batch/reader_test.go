@@ -16,7 +16,7 @@ func TestNext_WalksASetAndStopsAtATruncatedBatch(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	first := reference{base: 100, entries: randomEntries(rng, 5), producerID: 9}.bytes(t)
 	second := reference{base: 105, entries: randomEntries(rng, 3), compression: "lz4", attributes: 1 << 4}.bytes(t)
-	for cut := range len(second) {
+	for cut := range second {
 		set := append(append([]byte{}, first...), second[:cut]...)
 		b, rest, err := batch.Next(set)
 		if err != nil || b.BaseOffset != 100 || b.LastOffset != 104 || b.Count != 5 || b.ProducerID != 9 {
@@ -100,12 +100,13 @@ func TestMarker(t *testing.T) {
 	control := func(key []byte) batch.Batch {
 		return one(t, reference{base: 50, attributes: 1<<5 | 1<<4, producerID: 3, entries: []entry{{key: key, value: make([]byte, 6)}}}.bytes(t))
 	}
-	for want, key := range map[batch.Marker][]byte{
-		batch.MarkerAbort: {0, 0, 0, 0}, batch.MarkerCommit: {0, 0, 0, 1}, 2: {0, 0, 0, 2, 9},
-	} {
-		b := control(key)
-		if got, err := b.Marker(); got != want || err != nil || !b.Control() || b.LastOffset != 50 {
-			t.Errorf("key %v: %v, %v; want %v", key, got, err, want)
+	for _, c := range []struct {
+		want batch.Marker
+		key  []byte
+	}{{batch.MarkerAbort, []byte{0, 0, 0, 0}}, {batch.MarkerCommit, []byte{0, 0, 0, 1}}, {2, []byte{0, 0, 0, 2, 9}}} {
+		b := control(c.key)
+		if got, err := b.Marker(); got != c.want || err != nil || !b.Control() || b.LastOffset != 50 {
+			t.Errorf("key %v: %v, %v; want %v", c.key, got, err, c.want)
 		}
 	}
 	for name, b := range map[string]batch.Batch{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 
@@ -34,7 +35,7 @@ func isXerial(src []byte) bool {
 func snappySize(src []byte) (int, error) {
 	n, err := snappy.DecodedLen(src)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("block size: %w", err)
 	}
 	if n > snappyRatio*len(src) {
 		return 0, errSnappySize
@@ -51,15 +52,20 @@ func inflateSnappyBlock(dst, src []byte, limit int) ([]byte, io.Reader, error) {
 		return dst, nil, err
 	}
 	if n > limit {
-		whole, err := snappy.Decode(nil, src)
-		return dst, bytes.NewReader(whole), err
+		whole := make([]byte, n)
+		return dst, bytes.NewReader(whole), decodeSnappy(whole, src)
 	}
-	dst = slices.Grow(dst, n)
 	at := len(dst)
-	if _, err := snappy.Decode(dst[at:at+n:at+n], src); err != nil {
-		return dst, nil, err
+	dst = slices.Grow(dst, n)[:at+n]
+	return dst, nil, decodeSnappy(dst[at:], src)
+}
+
+// decodeSnappy decompresses a block into dst, which has its size.
+func decodeSnappy(dst, src []byte) error {
+	if _, err := snappy.Decode(dst, src); err != nil {
+		return fmt.Errorf("block: %w", err)
 	}
-	return dst[:at+n], nil, nil
+	return nil
 }
 
 // xerialReader decompresses xerial frames block by block.
@@ -102,6 +108,5 @@ func (x *xerialReader) nextBlock() error {
 	}
 	x.src, x.at = x.src[4+size:], 0
 	x.block = slices.Grow(x.block[:0], n)[:n]
-	_, err = snappy.Decode(x.block, packed)
-	return err
+	return decodeSnappy(x.block, packed)
 }

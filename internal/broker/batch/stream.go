@@ -9,7 +9,7 @@ import (
 	"io"
 )
 
-// streamChunk is how much of a stream is looked at at a time.
+// streamChunk is how much of a stream is looked at in one go.
 const streamChunk = 32 << 10
 
 // stream reads records from decompressed bytes that are never all in memory.

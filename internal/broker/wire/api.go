@@ -24,81 +24,51 @@ const (
 	TxnOffsetCommit    APIKey = 28
 )
 
-// Version is the version that this package speaks.
-func (k APIKey) Version() int16 {
-	switch k {
-	case Produce:
-		return 8
-	case Fetch:
-		return 11
-	case ListOffsets:
-		return 5
-	case Metadata:
-		return 9
-	case OffsetFetch:
-		return 7
-	case FindCoordinator:
-		return 3
-	case JoinGroup:
-		return 7
-	case Heartbeat, LeaveGroup, InitProducerID:
-		return 4
-	case SyncGroup:
-		return 5
-	case AddPartitionsToTxn, AddOffsetsToTxn, EndTxn, TxnOffsetCommit:
-		return 3
-	default:
-		panic(fmt.Sprintf("broken invariant: %v has no version", k))
-	}
+// spec is how an API is spoken.
+type spec struct {
+	name    string // in the protocol guide
+	version int16
+	// flexible: that version has compact lengths and tagged fields (KIP-482).
+	flexible bool
 }
 
-// flexible says whether that version has compact lengths and tagged fields
-// (KIP-482).
-func (k APIKey) flexible() bool {
-	switch k {
-	case Produce, Fetch, ListOffsets:
-		return false
-	default:
-		return true
-	}
+var specs = map[APIKey]spec{
+	Produce:            {"Produce", 8, false},
+	Fetch:              {"Fetch", 11, false},
+	ListOffsets:        {"ListOffsets", 5, false},
+	Metadata:           {"Metadata", 9, true},
+	OffsetFetch:        {"OffsetFetch", 7, true},
+	FindCoordinator:    {"FindCoordinator", 3, true},
+	JoinGroup:          {"JoinGroup", 7, true},
+	Heartbeat:          {"Heartbeat", 4, true},
+	LeaveGroup:         {"LeaveGroup", 4, true},
+	SyncGroup:          {"SyncGroup", 5, true},
+	InitProducerID:     {"InitProducerId", 4, true},
+	AddPartitionsToTxn: {"AddPartitionsToTxn", 3, true},
+	AddOffsetsToTxn:    {"AddOffsetsToTxn", 3, true},
+	EndTxn:             {"EndTxn", 3, true},
+	TxnOffsetCommit:    {"TxnOffsetCommit", 3, true},
 }
+
+func (k APIKey) spec() spec {
+	s, ok := specs[k]
+	if !ok {
+		panic(fmt.Sprintf("broken invariant: api %d is not spoken here", int16(k)))
+	}
+	return s
+}
+
+// Version is the version that this package speaks.
+func (k APIKey) Version() int16 { return k.spec().version }
+
+func (k APIKey) flexible() bool { return k.spec().flexible }
 
 // String is the name in the protocol guide.
 func (k APIKey) String() string {
-	switch k {
-	case Produce:
-		return "Produce"
-	case Fetch:
-		return "Fetch"
-	case ListOffsets:
-		return "ListOffsets"
-	case Metadata:
-		return "Metadata"
-	case OffsetFetch:
-		return "OffsetFetch"
-	case FindCoordinator:
-		return "FindCoordinator"
-	case JoinGroup:
-		return "JoinGroup"
-	case Heartbeat:
-		return "Heartbeat"
-	case LeaveGroup:
-		return "LeaveGroup"
-	case SyncGroup:
-		return "SyncGroup"
-	case InitProducerID:
-		return "InitProducerId"
-	case AddPartitionsToTxn:
-		return "AddPartitionsToTxn"
-	case AddOffsetsToTxn:
-		return "AddOffsetsToTxn"
-	case EndTxn:
-		return "EndTxn"
-	case TxnOffsetCommit:
-		return "TxnOffsetCommit"
-	default:
-		return fmt.Sprintf("api(%d)", int16(k))
+	if s, ok := specs[k]; ok {
+		return s.name
 	}
+	return fmt.Sprintf("api(%d)", int16(k))
 }
 
 // Request is a request that is encoded as one frame.

@@ -92,10 +92,10 @@ func (e *encoder) userData(p []byte) {
 // may follow.
 func (d *decoder) consumer(what string, version, known int16) error {
 	if version < 0 {
-		d.fail("version %d", version)
+		d.failf("version %d", version)
 	}
 	if d.fault == nil && version <= known && d.at != len(d.b) {
-		d.fail("%d bytes follow it", len(d.b)-d.at)
+		d.failf("%d bytes follow it", len(d.b)-d.at)
 	}
 	if d.fault != nil {
 		return fmt.Errorf("consumer %s: %w", what, d.fault)

@@ -7,7 +7,7 @@ import (
 	"math"
 )
 
-// ErrMalformed: the bytes are no response of the kind and version that was
+// ErrMalformed says that the bytes are no response of the kind and version that was
 // asked for. The connection they came from is of no further use.
 var ErrMalformed = errors.New("malformed response")
 
@@ -24,7 +24,7 @@ type decoder struct {
 func open(api APIKey, correlationID int32, payload []byte) decoder {
 	d := decoder{b: payload, flexible: api.flexible()}
 	if got := d.int32(); d.fault == nil && got != correlationID {
-		d.fail("it answers request %d, not %d", got, correlationID)
+		d.failf("it answers request %d, not %d", got, correlationID)
 	}
 	d.tags()
 	return d
@@ -34,7 +34,7 @@ func open(api APIKey, correlationID int32, payload []byte) decoder {
 func (d *decoder) close(api APIKey) error {
 	d.tags()
 	if d.fault == nil && d.at != len(d.b) {
-		d.fail("%d bytes follow it", len(d.b)-d.at)
+		d.failf("%d bytes follow it", len(d.b)-d.at)
 	}
 	if d.fault != nil {
 		return fmt.Errorf("%v v%d: %w", api, api.Version(), d.fault)
@@ -42,7 +42,7 @@ func (d *decoder) close(api APIKey) error {
 	return nil
 }
 
-func (d *decoder) fail(format string, args ...any) {
+func (d *decoder) failf(format string, args ...any) {
 	if d.fault == nil {
 		d.fault = fmt.Errorf("%w: at byte %d of %d: %s", ErrMalformed, d.at, len(d.b), fmt.Sprintf(format, args...))
 	}
@@ -54,7 +54,7 @@ func (d *decoder) left() int { return len(d.b) - d.at }
 // take gives the next n bytes, cut to their capacity, or nil.
 func (d *decoder) take(n int) []byte {
 	if d.fault != nil || n < 0 || n > d.left() {
-		d.fail("%d bytes are wanted", n)
+		d.failf("%d bytes are wanted", n)
 		return nil
 	}
 	p := d.b[d.at : d.at+n : d.at+n]
@@ -98,7 +98,7 @@ func (d *decoder) code() ErrorCode { return ErrorCode(d.int16()) }
 func (d *decoder) uvarint() uint32 {
 	v, n := binary.Uvarint(d.b[d.at:])
 	if n <= 0 || v > math.MaxUint32 {
-		d.fail("a variable-length number is wanted")
+		d.failf("a variable-length number is wanted")
 		return 0
 	}
 	d.at += n
@@ -140,7 +140,7 @@ func (d *decoder) array(size int) int {
 		return 0
 	}
 	if n < 0 || n > d.left()/size {
-		d.fail("%d elements of at least %d bytes are claimed", n, size)
+		d.failf("%d elements of at least %d bytes are claimed", n, size)
 		return 0
 	}
 	return n

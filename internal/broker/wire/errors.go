@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrorCode is an error code of the protocol. Two are the same error when
@@ -89,18 +90,17 @@ func (c ErrorCode) Error() string {
 // RequestTimedOut and NotEnoughReplicasAfterAppend leave a Produce undecided;
 // repeated with the same sequence it is not doubled.
 func (c ErrorCode) Retriable() bool {
-	switch c {
-	case CorruptMessage, UnknownTopicOrPartition, LeaderNotAvailable, NotLeaderOrFollower, RequestTimedOut,
-		brokerNotAvailable, replicaNotAvailable, NetworkException,
-		CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator,
-		NotEnoughReplicas, NotEnoughReplicasAfterAppend,
-		ConcurrentTransactions, KafkaStorageError, listenerNotFound,
-		FencedLeaderEpoch, UnknownLeaderEpoch, OffsetNotAvailable,
-		UnstableOffsetCommit, ThrottlingQuotaExceeded:
-		return true
-	default:
-		return false
-	}
+	return slices.Contains(retriable[:], c)
+}
+
+var retriable = [...]ErrorCode{
+	CorruptMessage, UnknownTopicOrPartition, LeaderNotAvailable, NotLeaderOrFollower, RequestTimedOut,
+	brokerNotAvailable, replicaNotAvailable, NetworkException,
+	CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator,
+	NotEnoughReplicas, NotEnoughReplicasAfterAppend,
+	ConcurrentTransactions, KafkaStorageError, listenerNotFound,
+	FencedLeaderEpoch, UnknownLeaderEpoch, OffsetNotAvailable,
+	UnstableOffsetCommit, ThrottlingQuotaExceeded,
 }
 
 // Codes that are only ever retried.

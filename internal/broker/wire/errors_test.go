@@ -3,6 +3,7 @@ package wire_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,7 +27,7 @@ func TestErrorCode_NamesAreTheProtocols(t *testing.T) {
 		}
 	}
 	for _, code := range []wire.ErrorCode{-2, 9999} {
-		if got := code.Error(); !strings.Contains(got, fmt.Sprint(int16(code))) {
+		if got := code.Error(); !strings.Contains(got, strconv.Itoa(int(code))) {
 			t.Errorf("unknown code %d is %q", int16(code), got)
 		}
 	}

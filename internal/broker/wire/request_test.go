@@ -24,8 +24,6 @@ func reference(r kmsg.Request) []byte {
 	return kmsg.NewRequestFormatter(kmsg.FormatterClientID(clientID)).AppendRequest(nil, r, correlationID)
 }
 
-func ptr[T any](v T) *T { return &v }
-
 // requests pairs each request with the same, stated in franz-go's types.
 func requests() map[string]struct {
 	got  wire.Request
@@ -36,12 +34,15 @@ func requests() map[string]struct {
 		want kmsg.Request
 	}
 	topics := []wire.TopicPartitions{{Topic: "in", Partitions: []int32{0, 7}}, {Topic: "out", Partitions: []int32{3}}}
+	offsets := []wire.TxnOffsetTopic{{Topic: "in", Partitions: []wire.TxnOffset{{Partition: 4, Offset: 55, Metadata: "note"}, {Partition: 5}}}}
 	return map[string]pair{
 		"fetch": {
 			&wire.FetchRequest{
 				MaxWaitMs: 500, MinBytes: 1, MaxBytes: 5 << 20, Committed: true,
 				Topics: []wire.FetchTopic{
-					{Topic: "in", Partitions: []wire.FetchPartition{{Partition: 0, Offset: 100, MaxBytes: 1 << 20}, {Partition: 2, Offset: 1 << 40, MaxBytes: 2}}},
+					{Topic: "in", Partitions: []wire.FetchPartition{
+						{Partition: 0, Offset: 100, MaxBytes: 1 << 20}, {Partition: 2, Offset: 1 << 40, MaxBytes: 2},
+					}},
 					{Topic: "other", Partitions: []wire.FetchPartition{{Partition: 1}}},
 				},
 			},
@@ -50,7 +51,7 @@ func requests() map[string]struct {
 		"fetch nothing, uncommitted": {&wire.FetchRequest{}, version(&kmsg.FetchRequest{ReplicaID: -1, SessionEpoch: -1})},
 		"init producer ID": {
 			&wire.InitProducerIDRequest{TransactionalID: "txn", TransactionTimeoutMs: 10_000, ProducerID: -1, ProducerEpoch: -1},
-			version(&kmsg.InitProducerIDRequest{TransactionalID: ptr("txn"), TransactionTimeoutMillis: 10_000, ProducerID: -1, ProducerEpoch: -1}),
+			version(&kmsg.InitProducerIDRequest{TransactionalID: new("txn"), TransactionTimeoutMillis: 10_000, ProducerID: -1, ProducerEpoch: -1}),
 		},
 		"init producer ID, idempotent": {
 			&wire.InitProducerIDRequest{ProducerID: 5, ProducerEpoch: 6},
@@ -69,15 +70,13 @@ func requests() map[string]struct {
 		},
 		"txn offset commit": {
 			&wire.TxnOffsetCommitRequest{
-				TransactionalID: "txn", Group: "g", ProducerID: 9, ProducerEpoch: 2, Generation: 31, MemberID: "m", InstanceID: "i",
-				Topics: []wire.TxnOffsetTopic{{Topic: "in", Partitions: []wire.TxnOffset{{Partition: 4, Offset: 55, Metadata: "note"}, {Partition: 5, Offset: 0}}}},
+				TransactionalID: "txn", Group: "g", ProducerID: 9, ProducerEpoch: 2, Generation: 31, MemberID: "m", InstanceID: "i", Topics: offsets,
 			},
-			offsetsReference(ptr("i")),
+			offsetsReference(new("i")),
 		},
 		"txn offset commit, dynamic member": {
 			&wire.TxnOffsetCommitRequest{
-				TransactionalID: "txn", Group: "g", ProducerID: 9, ProducerEpoch: 2, Generation: 31, MemberID: "m",
-				Topics: []wire.TxnOffsetTopic{{Topic: "in", Partitions: []wire.TxnOffset{{Partition: 4, Offset: 55, Metadata: "note"}, {Partition: 5, Offset: 0}}}},
+				TransactionalID: "txn", Group: "g", ProducerID: 9, ProducerEpoch: 2, Generation: 31, MemberID: "m", Topics: offsets,
 			},
 			offsetsReference(nil),
 		},
@@ -95,8 +94,9 @@ func requests() map[string]struct {
 				Protocols: []wire.GroupProtocol{{Name: "tasks", Metadata: []byte("meta")}, {Name: "range"}},
 			},
 			version(&kmsg.JoinGroupRequest{
-				Group: "g", SessionTimeoutMillis: 10_000, RebalanceTimeoutMillis: 5_000, MemberID: "m", InstanceID: ptr("i"), ProtocolType: "consumer",
-				Protocols: []kmsg.JoinGroupRequestProtocol{{Name: "tasks", Metadata: []byte("meta")}, {Name: "range", Metadata: []byte{}}},
+				Group: "g", SessionTimeoutMillis: 10_000, RebalanceTimeoutMillis: 5_000, MemberID: "m", InstanceID: new("i"),
+				ProtocolType: "consumer",
+				Protocols:    []kmsg.JoinGroupRequestProtocol{{Name: "tasks", Metadata: []byte("meta")}, {Name: "range", Metadata: []byte{}}},
 			}),
 		},
 		"first join, dynamic member": {
@@ -109,21 +109,25 @@ func requests() map[string]struct {
 				Assignments: []wire.MemberAssignment{{MemberID: "m", Assignment: []byte("all")}, {MemberID: "n"}},
 			},
 			version(&kmsg.SyncGroupRequest{
-				Group: "g", Generation: 4, MemberID: "m", InstanceID: ptr("i"), ProtocolType: ptr("consumer"), Protocol: ptr("tasks"),
-				GroupAssignment: []kmsg.SyncGroupRequestGroupAssignment{{MemberID: "m", MemberAssignment: []byte("all")}, {MemberID: "n", MemberAssignment: []byte{}}},
+				Group: "g", Generation: 4, MemberID: "m", InstanceID: new("i"), ProtocolType: new("consumer"), Protocol: new("tasks"),
+				GroupAssignment: []kmsg.SyncGroupRequestGroupAssignment{
+					{MemberID: "m", MemberAssignment: []byte("all")}, {MemberID: "n", MemberAssignment: []byte{}},
+				},
 			}),
 		},
 		"sync, follower": {
 			&wire.SyncGroupRequest{Group: "g", Generation: 4, MemberID: "m"},
-			version(&kmsg.SyncGroupRequest{Group: "g", Generation: 4, MemberID: "m", ProtocolType: ptr("consumer")}),
+			version(&kmsg.SyncGroupRequest{Group: "g", Generation: 4, MemberID: "m", ProtocolType: new("consumer")}),
 		},
 		"heartbeat": {
 			&wire.HeartbeatRequest{Group: "g", Generation: 4, MemberID: "m", InstanceID: "i"},
-			version(&kmsg.HeartbeatRequest{Group: "g", Generation: 4, MemberID: "m", InstanceID: ptr("i")}),
+			version(&kmsg.HeartbeatRequest{Group: "g", Generation: 4, MemberID: "m", InstanceID: new("i")}),
 		},
 		"leave": {
 			&wire.LeaveGroupRequest{Group: "g", Members: []wire.LeavingMember{{MemberID: "m", InstanceID: "i"}, {MemberID: "n"}}},
-			version(&kmsg.LeaveGroupRequest{Group: "g", Members: []kmsg.LeaveGroupRequestMember{{MemberID: "m", InstanceID: ptr("i")}, {MemberID: "n"}}}),
+			version(&kmsg.LeaveGroupRequest{
+				Group: "g", Members: []kmsg.LeaveGroupRequestMember{{MemberID: "m", InstanceID: new("i")}, {MemberID: "n"}},
+			}),
 		},
 		"offset fetch": {
 			&wire.OffsetFetchRequest{Group: "g", Topics: topics, Stable: true},
@@ -142,14 +146,15 @@ func requests() map[string]struct {
 			version(&kmsg.ListOffsetsRequest{
 				ReplicaID: -1, IsolationLevel: 1,
 				Topics: []kmsg.ListOffsetsRequestTopic{{Topic: "in", Partitions: []kmsg.ListOffsetsRequestTopicPartition{
-					{Partition: 0, CurrentLeaderEpoch: -1, Timestamp: -1}, {Partition: 1, CurrentLeaderEpoch: -1, Timestamp: -2},
+					{Partition: 0, CurrentLeaderEpoch: -1, Timestamp: -1},
+					{Partition: 1, CurrentLeaderEpoch: -1, Timestamp: -2},
 					{Partition: 2, CurrentLeaderEpoch: -1, Timestamp: 1_700_000_000_000},
 				}}},
 			}),
 		},
 		"metadata": {
 			&wire.MetadataRequest{Topics: []string{"in", "out"}},
-			version(&kmsg.MetadataRequest{Topics: []kmsg.MetadataRequestTopic{{Topic: ptr("in")}, {Topic: ptr("out")}}}),
+			version(&kmsg.MetadataRequest{Topics: []kmsg.MetadataRequestTopic{{Topic: new("in")}, {Topic: new("out")}}}),
 		},
 		"metadata, brokers only": {&wire.MetadataRequest{}, version(&kmsg.MetadataRequest{Topics: []kmsg.MetadataRequestTopic{}})},
 		"find coordinator": {
@@ -176,7 +181,7 @@ func offsetsReference(instance *string) *kmsg.TxnOffsetCommitRequest {
 	return version(&kmsg.TxnOffsetCommitRequest{
 		TransactionalID: "txn", Group: "g", ProducerID: 9, ProducerEpoch: 2, Generation: 31, MemberID: "m", InstanceID: instance,
 		Topics: []kmsg.TxnOffsetCommitRequestTopic{{Topic: "in", Partitions: []kmsg.TxnOffsetCommitRequestTopicPartition{
-			{Partition: 4, Offset: 55, LeaderEpoch: -1, Metadata: ptr("note")}, {Partition: 5, LeaderEpoch: -1, Metadata: ptr("")},
+			{Partition: 4, Offset: 55, LeaderEpoch: -1, Metadata: new("note")}, {Partition: 5, LeaderEpoch: -1, Metadata: new("")},
 		}}},
 	})
 }
@@ -199,19 +204,21 @@ func TestRequests_AreWhatTheReferenceWrites(t *testing.T) {
 
 func produce() (*wire.ProduceRequest, *kmsg.ProduceRequest) {
 	first, second, third := []byte("batch of in-0"), bytes.Repeat([]byte("b"), 300), []byte("c")
-	return &wire.ProduceRequest{
-			TransactionalID: "txn", TimeoutMs: 30_000,
-			Topics: []wire.ProduceTopic{
-				{Topic: "in", Partitions: []wire.ProducePartition{{Partition: 0, Batch: first}, {Partition: 5, Batch: second}}},
-				{Topic: "a-longer-name", Partitions: []wire.ProducePartition{{Partition: 1, Batch: third}}},
-			},
-		}, version(&kmsg.ProduceRequest{
-			TransactionID: ptr("txn"), Acks: -1, TimeoutMillis: 30_000,
-			Topics: []kmsg.ProduceRequestTopic{
-				{Topic: "in", Partitions: []kmsg.ProduceRequestTopicPartition{{Partition: 0, Records: first}, {Partition: 5, Records: second}}},
-				{Topic: "a-longer-name", Partitions: []kmsg.ProduceRequestTopicPartition{{Partition: 1, Records: third}}},
-			},
-		})
+	request := &wire.ProduceRequest{
+		TransactionalID: "txn", TimeoutMs: 30_000,
+		Topics: []wire.ProduceTopic{
+			{Topic: "in", Partitions: []wire.ProducePartition{{Partition: 0, Batch: first}, {Partition: 5, Batch: second}}},
+			{Topic: "a-longer-name", Partitions: []wire.ProducePartition{{Partition: 1, Batch: third}}},
+		},
+	}
+	want := version(&kmsg.ProduceRequest{
+		TransactionID: new("txn"), Acks: -1, TimeoutMillis: 30_000,
+		Topics: []kmsg.ProduceRequestTopic{
+			{Topic: "in", Partitions: []kmsg.ProduceRequestTopicPartition{{Partition: 0, Records: first}, {Partition: 5, Records: second}}},
+			{Topic: "a-longer-name", Partitions: []kmsg.ProduceRequestTopicPartition{{Partition: 1, Records: third}}},
+		},
+	})
+	return request, want
 }
 
 func TestProducePieces_AreTheReferencesFrameWithoutCopies(t *testing.T) {
@@ -258,7 +265,8 @@ func TestConsumerProtocol_IsReadByTheReference(t *testing.T) {
 		if err := want.ReadFrom(raw); err != nil || want.Version != 1 || !bytes.Equal(want.AppendTo(nil), raw) {
 			t.Errorf("subscription %+v: the reference reads %+v, %v", s, want, err)
 		}
-		if len(want.Topics) != len(s.Topics) || !bytes.Equal(want.UserData, s.UserData) || (want.UserData == nil) != (s.UserData == nil) || len(want.OwnedPartitions) != len(s.Owned) {
+		if len(want.Topics) != len(s.Topics) || len(want.OwnedPartitions) != len(s.Owned) ||
+			!bytes.Equal(want.UserData, s.UserData) || (want.UserData == nil) != (s.UserData == nil) {
 			t.Errorf("subscription %+v: the reference reads %+v", s, want)
 		}
 	}
@@ -268,7 +276,8 @@ func TestConsumerProtocol_IsReadByTheReference(t *testing.T) {
 	} {
 		raw := a.Append(nil)
 		var want kmsg.ConsumerMemberAssignment
-		if err := want.ReadFrom(raw); err != nil || want.Version != 0 || !bytes.Equal(want.AppendTo(nil), raw) || len(want.Topics) != len(a.Topics) {
+		err := want.ReadFrom(raw)
+		if err != nil || want.Version != 0 || !bytes.Equal(want.AppendTo(nil), raw) || len(want.Topics) != len(a.Topics) {
 			t.Errorf("assignment %+v: the reference reads %+v, %v", a, want, err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"reflect"
 	"testing"
 
@@ -33,9 +34,7 @@ func payload(api wire.APIKey, r kmsg.Response) []byte {
 func responses() map[string]responseCase {
 	cases := clusterResponses()
 	for _, more := range []map[string]responseCase{dataResponses(), txnResponses(), groupResponses()} {
-		for name, c := range more {
-			cases[name] = c
-		}
+		maps.Copy(cases, more)
 	}
 	return cases
 }
@@ -49,8 +48,11 @@ func dataResponses() map[string]responseCase {
 				Topics: []kmsg.FetchResponseTopic{
 					{Topic: "in", Partitions: []kmsg.FetchResponseTopicPartition{
 						{
-							Partition: 4, ErrorCode: 5, HighWatermark: 6, LastStableOffset: 7, LogStartOffset: 8, PreferredReadReplica: -1, RecordBatches: []byte("set"),
-							AbortedTransactions: []kmsg.FetchResponseTopicPartitionAbortedTransaction{{ProducerID: 9, FirstOffset: 10}, {ProducerID: 11, FirstOffset: 12}},
+							Partition: 4, ErrorCode: 5, HighWatermark: 6, LastStableOffset: 7, LogStartOffset: 8,
+							PreferredReadReplica: -1, RecordBatches: []byte("set"),
+							AbortedTransactions: []kmsg.FetchResponseTopicPartitionAbortedTransaction{
+								{ProducerID: 9, FirstOffset: 10}, {ProducerID: 11, FirstOffset: 12},
+							},
 						},
 						{Partition: 13, HighWatermark: 14, LastStableOffset: -1, LogStartOffset: -1, PreferredReadReplica: -1, RecordBatches: []byte{}},
 					}},
@@ -73,8 +75,10 @@ func dataResponses() map[string]responseCase {
 				Topics: []kmsg.ProduceResponseTopic{{Topic: "in", Partitions: []kmsg.ProduceResponseTopicPartition{
 					{Partition: 2, ErrorCode: 3, BaseOffset: 4, LogAppendTime: 5, LogStartOffset: 6},
 					{
-						Partition: 7, ErrorCode: 87, BaseOffset: -1, LogAppendTime: -1, LogStartOffset: -1, ErrorMessage: ptr("bad batch"),
-						ErrorRecords: []kmsg.ProduceResponseTopicPartitionErrorRecord{{RelativeOffset: 8, ErrorMessage: ptr("bad record")}, {RelativeOffset: 9}},
+						Partition: 7, ErrorCode: 87, BaseOffset: -1, LogAppendTime: -1, LogStartOffset: -1, ErrorMessage: new("bad batch"),
+						ErrorRecords: []kmsg.ProduceResponseTopicPartitionErrorRecord{
+							{RelativeOffset: 8, ErrorMessage: new("bad record")}, {RelativeOffset: 9},
+						},
 					},
 				}}},
 			},
@@ -91,7 +95,7 @@ func dataResponses() map[string]responseCase {
 			&kmsg.OffsetFetchResponse{
 				ThrottleMillis: 1, ErrorCode: 2,
 				Topics: []kmsg.OffsetFetchResponseTopic{{Topic: "in", Partitions: []kmsg.OffsetFetchResponseTopicPartition{
-					{Partition: 3, Offset: 4, LeaderEpoch: 5, Metadata: ptr("note"), ErrorCode: 88}, {Partition: 6, Offset: -1, LeaderEpoch: -1},
+					{Partition: 3, Offset: 4, LeaderEpoch: 5, Metadata: new("note"), ErrorCode: 88}, {Partition: 6, Offset: -1, LeaderEpoch: -1},
 				}}},
 			},
 			&wire.OffsetFetchResponse{ThrottleMs: 1, Code: 2, Offsets: []wire.CommittedOffset{
@@ -106,7 +110,9 @@ func dataResponses() map[string]responseCase {
 					{Partition: 2, ErrorCode: 3, Timestamp: 4, Offset: 5, LeaderEpoch: 6},
 				}}},
 			},
-			&wire.ListOffsetsResponse{ThrottleMs: 1, Offsets: []wire.ListedOffset{{Topic: "in", Partition: 2, Code: 3, TimestampMs: 4, Offset: 5, LeaderEpoch: 6}}},
+			&wire.ListOffsetsResponse{ThrottleMs: 1, Offsets: []wire.ListedOffset{
+				{Topic: "in", Partition: 2, Code: 3, TimestampMs: 4, Offset: 5, LeaderEpoch: 6},
+			}},
 		},
 	}
 }
@@ -116,14 +122,14 @@ func clusterResponses() map[string]responseCase {
 		"metadata": {
 			wire.Metadata,
 			&kmsg.MetadataResponse{
-				ThrottleMillis: 1, ClusterID: ptr("cluster"), ControllerID: 2,
-				Brokers: []kmsg.MetadataResponseBroker{{NodeID: 3, Host: "h", Port: 4, Rack: ptr("r")}, {NodeID: 5, Host: "i", Port: 6}},
+				ThrottleMillis: 1, ClusterID: new("cluster"), ControllerID: 2,
+				Brokers: []kmsg.MetadataResponseBroker{{NodeID: 3, Host: "h", Port: 4, Rack: new("r")}, {NodeID: 5, Host: "i", Port: 6}},
 				Topics: []kmsg.MetadataResponseTopic{
-					{Topic: ptr("in"), IsInternal: true, Partitions: []kmsg.MetadataResponseTopicPartition{
+					{Topic: new("in"), IsInternal: true, Partitions: []kmsg.MetadataResponseTopicPartition{
 						{ErrorCode: 7, Partition: 8, Leader: 9, LeaderEpoch: 10, Replicas: []int32{11, 12}, ISR: []int32{13}, OfflineReplicas: []int32{14}},
 						{Partition: 15, Leader: -1},
 					}},
-					{ErrorCode: 3, Topic: ptr("missing")},
+					{ErrorCode: 3, Topic: new("missing")},
 				},
 			},
 			&wire.MetadataResponse{
@@ -140,7 +146,7 @@ func clusterResponses() map[string]responseCase {
 		},
 		"find coordinator": {
 			wire.FindCoordinator,
-			&kmsg.FindCoordinatorResponse{ThrottleMillis: 1, ErrorCode: 15, ErrorMessage: ptr("soon"), NodeID: 2, Host: "h", Port: 3},
+			&kmsg.FindCoordinatorResponse{ThrottleMillis: 1, ErrorCode: 15, ErrorMessage: new("soon"), NodeID: 2, Host: "h", Port: 3},
 			&wire.FindCoordinatorResponse{ThrottleMs: 1, Code: 15, Message: "soon", NodeID: 2, Host: "h", Port: 3},
 		},
 	}
@@ -188,8 +194,10 @@ func groupResponses() map[string]responseCase {
 		"join, leader": {
 			wire.JoinGroup,
 			&kmsg.JoinGroupResponse{
-				ThrottleMillis: 1, ErrorCode: 79, Generation: 2, ProtocolType: ptr("consumer"), Protocol: ptr("tasks"), LeaderID: "l", MemberID: "m",
-				Members: []kmsg.JoinGroupResponseMember{{MemberID: "m", InstanceID: ptr("i"), ProtocolMetadata: []byte("meta")}, {MemberID: "n", ProtocolMetadata: []byte{}}},
+				ThrottleMillis: 1, ErrorCode: 79, Generation: 2, ProtocolType: new("consumer"), Protocol: new("tasks"), LeaderID: "l", MemberID: "m",
+				Members: []kmsg.JoinGroupResponseMember{
+					{MemberID: "m", InstanceID: new("i"), ProtocolMetadata: []byte("meta")}, {MemberID: "n", ProtocolMetadata: []byte{}},
+				},
 			},
 			&wire.JoinGroupResponse{
 				ThrottleMs: 1, Code: 79, Generation: 2, ProtocolType: "consumer", Protocol: "tasks", Leader: "l", MemberID: "m",
@@ -198,7 +206,7 @@ func groupResponses() map[string]responseCase {
 		},
 		"sync": {
 			wire.SyncGroup,
-			&kmsg.SyncGroupResponse{ThrottleMillis: 1, ErrorCode: 2, ProtocolType: ptr("consumer"), Protocol: ptr("tasks"), MemberAssignment: []byte("mine")},
+			&kmsg.SyncGroupResponse{ThrottleMillis: 1, ErrorCode: 2, ProtocolType: new("consumer"), Protocol: new("tasks"), MemberAssignment: []byte("mine")},
 			&wire.SyncGroupResponse{ThrottleMs: 1, Code: 2, ProtocolType: "consumer", Protocol: "tasks", Assignment: []byte("mine")},
 		},
 		// kafka-go v0.4.51 takes the null names of an error for a cut connection.
@@ -215,7 +223,9 @@ func groupResponses() map[string]responseCase {
 		},
 		"leave": {
 			wire.LeaveGroup,
-			&kmsg.LeaveGroupResponse{ThrottleMillis: 1, ErrorCode: 2, Members: []kmsg.LeaveGroupResponseMember{{MemberID: "m", InstanceID: ptr("i"), ErrorCode: 82}, {MemberID: "n"}}},
+			&kmsg.LeaveGroupResponse{ThrottleMillis: 1, ErrorCode: 2, Members: []kmsg.LeaveGroupResponseMember{
+				{MemberID: "m", InstanceID: new("i"), ErrorCode: 82}, {MemberID: "n"},
+			}},
 			&wire.LeaveGroupResponse{ThrottleMs: 1, Code: 2, Members: []wire.LeftMember{{MemberID: "m", InstanceID: "i", Code: 82}, {MemberID: "n"}}},
 		},
 	}
@@ -223,7 +233,8 @@ func groupResponses() map[string]responseCase {
 
 // blank makes a response of the same type to decode into.
 func blank(r wire.Response) wire.Response {
-	return reflect.New(reflect.TypeOf(r).Elem()).Interface().(wire.Response)
+	made, _ := reflect.TypeAssert[wire.Response](reflect.New(reflect.TypeOf(r).Elem()))
+	return made
 }
 
 // exported clears what a response keeps for itself.
@@ -258,7 +269,7 @@ func TestResponses_CutShortAreErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			whole := payload(c.api, c.in)
-			for cut := range len(whole) {
+			for cut := range whole {
 				if err := blank(c.want).Decode(correlationID, whole[:cut:cut]); !errors.Is(err, wire.ErrMalformed) {
 					t.Errorf("%d of %d bytes: %v, want ErrMalformed", cut, len(whole), err)
 				}
@@ -296,20 +307,22 @@ func TestResponses_ImpossibleCountsAreErrors(t *testing.T) {
 	huge := []byte{0x7f, 0xff, 0xff, 0xff}
 	compact := []byte{0xff, 0xff, 0xff, 0xff, 0x07}
 	join := func(parts ...[]byte) []byte { return bytes.Join(append([][]byte{{1, 2, 3, 4}}, parts...), nil) }
+	onePartition := []byte{0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 1} // of one topic, t
 	zeros := func(n int) []byte { return make([]byte, n) }
 	for name, c := range map[string]struct {
 		into wire.Response
 		raw  []byte
 	}{
 		"topics":               {new(wire.FetchResponse), join(zeros(4+2+4), huge, zeros(100))},
-		"aborted transactions": {new(wire.FetchResponse), join(zeros(4+2+4), []byte{0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 1}, zeros(4+2+24), huge, zeros(100))},
-		"record set":           {new(wire.FetchResponse), join(zeros(4+2+4), []byte{0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 1}, zeros(4+2+24+4+4), huge, zeros(100))},
-		"replicas":             {new(wire.MetadataResponse), join([]byte{0}, zeros(4), []byte{1, 0}, zeros(4), []byte{2, 0, 0, 1, 0, 2}, zeros(2+4+4+4), compact, zeros(100))},
-		"partitions":           {new(wire.AddPartitionsToTxnResponse), join([]byte{0}, zeros(4), []byte{2, 2, 't'}, compact, zeros(100))},
-		"string":               {new(wire.SyncGroupResponse), join([]byte{0}, zeros(4+2), compact, zeros(100))},
-		"tags":                 {new(wire.EndTxnResponse), join([]byte{0}, zeros(4+2), compact, zeros(100))},
-		"negative count":       {new(wire.FetchResponse), join(zeros(4+2+4), []byte{0xff, 0xff, 0xff, 0xfe}, zeros(100))},
-		"overlong count":       {new(wire.EndTxnResponse), join(bytes.Repeat([]byte{0xff}, 11), zeros(100))},
+		"aborted transactions": {new(wire.FetchResponse), join(zeros(4+2+4), onePartition, zeros(4+2+24), huge, zeros(100))},
+		"record set":           {new(wire.FetchResponse), join(zeros(4+2+4), onePartition, zeros(4+2+24+4+4), huge, zeros(100))},
+		"replicas": {new(wire.MetadataResponse), join(zeros(1+4), []byte{1, 0}, zeros(4), []byte{2, 0, 0, 1, 0, 2},
+			zeros(2+4+4+4), compact, zeros(100))},
+		"partitions":     {new(wire.AddPartitionsToTxnResponse), join([]byte{0}, zeros(4), []byte{2, 2, 't'}, compact, zeros(100))},
+		"string":         {new(wire.SyncGroupResponse), join([]byte{0}, zeros(4+2), compact, zeros(100))},
+		"tags":           {new(wire.EndTxnResponse), join([]byte{0}, zeros(4+2), compact, zeros(100))},
+		"negative count": {new(wire.FetchResponse), join(zeros(4+2+4), []byte{0xff, 0xff, 0xff, 0xfe}, zeros(100))},
+		"overlong count": {new(wire.EndTxnResponse), join(bytes.Repeat([]byte{0xff}, 11), zeros(100))},
 	} {
 		if err := c.into.Decode(correlationID, c.raw); !errors.Is(err, wire.ErrMalformed) {
 			t.Errorf("%s: %v, want ErrMalformed", name, err)
@@ -355,7 +368,7 @@ func TestFetchResponse_SteadyStateAllocatesNothing(t *testing.T) {
 func TestConsumerProtocol_ReadsWhatTheReferenceWrites(t *testing.T) {
 	t.Parallel()
 	for version := range int16(4) {
-		in := kmsg.ConsumerMemberMetadata{Version: version, Topics: []string{"in", "out"}, UserData: []byte("u"), Generation: 7, Rack: ptr("r")}
+		in := kmsg.ConsumerMemberMetadata{Version: version, Topics: []string{"in", "out"}, UserData: []byte("u"), Generation: 7, Rack: new("r")}
 		in.OwnedPartitions = []kmsg.ConsumerMemberMetadataOwnedPartition{{Topic: "in", Partitions: []int32{4, 5}}}
 		want := wire.Subscription{Topics: in.Topics, UserData: in.UserData, Owned: []wire.TopicPartitions{{Topic: "in", Partitions: []int32{4, 5}}}}
 		if version == 0 {
@@ -369,7 +382,8 @@ func TestConsumerProtocol_ReadsWhatTheReferenceWrites(t *testing.T) {
 	in := kmsg.ConsumerMemberAssignment{Topics: []kmsg.ConsumerMemberAssignmentTopic{{Topic: "in", Partitions: []int32{4}}}, UserData: []byte("u")}
 	raw := in.AppendTo(nil)
 	var got wire.Assignment
-	if err := got.Decode(raw); err != nil || !reflect.DeepEqual(got, wire.Assignment{Topics: []wire.TopicPartitions{{Topic: "in", Partitions: []int32{4}}}, UserData: []byte("u")}) {
+	want := wire.Assignment{Topics: []wire.TopicPartitions{{Topic: "in", Partitions: []int32{4}}}, UserData: []byte("u")}
+	if err := got.Decode(raw); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("assignment: %+v, %v", got, err)
 	}
 	for cut := 1; cut < len(raw); cut++ {
