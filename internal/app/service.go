@@ -30,7 +30,6 @@ type Deps struct {
 type Service struct {
 	config   config.Config
 	deps     Deps
-	conn     broker.Connection
 	registry *prometheus.Registry
 	engine   *broker.Engine
 	server   *ops.Server
@@ -47,7 +46,7 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{config: c, deps: deps, conn: conn, registry: ops.NewRegistry(deps.Build)}
+	s := &Service{config: c, deps: deps, registry: ops.NewRegistry(deps.Build)}
 	newTask, err := s.taskMaker()
 	if err != nil {
 		return nil, err
@@ -154,7 +153,10 @@ func (f *TopicFault) Error() string { return f.err.Error() }
 func (f *TopicFault) Unwrap() error { return f.err }
 
 func (s *Service) checkTopics(ctx context.Context) error {
-	admin := broker.NewAdmin(s.conn, Topology(s.config), topicSettings(s.config))
+	admin, err := NewAdmin(s.config)
+	if err != nil {
+		return err
+	}
 	defer admin.Close()
 	states, err := admin.Plan(ctx)
 	if err != nil {

@@ -25,6 +25,15 @@ func Topology(c config.Config) broker.Topology {
 	return broker.Topology{Input: t.Input, Results: t.Output, DeadLetters: t.DLQ, State: t.State}
 }
 
+// NewAdmin looks after the topics of an environment.
+func NewAdmin(c config.Config) (*broker.Admin, error) {
+	conn, err := Connection(c)
+	if err != nil {
+		return nil, err
+	}
+	return broker.NewAdmin(conn, Topology(c), topicSettings(c)), nil
+}
+
 // topicSettings say how missing topics are made.
 func topicSettings(c config.Config) broker.TopicSettings {
 	return broker.TopicSettings{Partitions: c.TopicsPartitions, Replication: c.TopicsReplication}

@@ -63,7 +63,7 @@ func newCluster(conn Connection, group string, topology Topology, m *memory) (*c
 		},
 		addr:     kafka.TCP(conn.Brokers...),
 		clientID: conn.ClientID, group: group, topology: topology, memory: m, onAnswer: func() {},
-		stale: make(chan struct{}, 1),
+		stale:        make(chan struct{}, 1),
 		leaders:      make(map[topicPartition]int32),
 		counts:       make(map[string]int32),
 		coordinators: make(map[coordinatorKey]int32),

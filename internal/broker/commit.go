@@ -205,4 +205,3 @@ func (e *Engine) reclaim() {
 		e.startTakeover(e.current, again)
 	}
 }
-

@@ -46,7 +46,7 @@ func (c *cluster) partitions(ctx context.Context, topic string) (int32, error) {
 // lookUp asks for the leaders of all our topics.
 func (c *cluster) lookUp(ctx context.Context) error {
 	var res wire.MetadataResponse
-	req := &wire.MetadataRequest{Topics: []string{c.topology.Input, c.topology.Results, c.topology.DeadLetters, c.topology.State}}
+	req := &wire.MetadataRequest{Topics: c.topology.names()}
 	if err := c.do(ctx, anyNode, req, &res); err != nil {
 		return err
 	}

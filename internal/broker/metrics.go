@@ -31,8 +31,8 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Help: "Age of the oldest record that is not committed, by its Kafka timestamp; 0 when there is none.",
 		}, []string{"topic", "partition"}),
 		transactions: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "pulse_transaction_duration_seconds",
-			Help: "Duration of a transaction from its first request to its outcome: committed as asked, or settled after a failure.",
+			Name:    "pulse_transaction_duration_seconds",
+			Help:    "Duration of a transaction from its first request to its outcome: committed as asked, or settled after a failure.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
 		}, []string{"result"}),
 		restores: prometheus.NewHistogram(prometheus.HistogramOpts{

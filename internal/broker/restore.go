@@ -236,4 +236,3 @@ func eachRecord(c *batch.Cursor, from int64, do func(*batch.Record) error) error
 	}
 	return c.Err()
 }
-

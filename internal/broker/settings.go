@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +21,11 @@ import (
 // forms task p.
 type Topology struct {
 	Input, Results, DeadLetters, State string
+}
+
+// names are the topics that are set.
+func (t Topology) names() []string {
+	return slices.DeleteFunc([]string{t.Input, t.Results, t.DeadLetters, t.State}, func(name string) bool { return name == "" })
 }
 
 // Connection says how to reach the cluster.

@@ -49,9 +49,9 @@ type task struct {
 	processing *chunk
 	// claimStarted: a takeover is at work for it.
 	claimStarted bool
-	orders chan order
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	orders       chan order
+	ctx          context.Context
+	cancel       context.CancelCauseFunc
 }
 
 // openBatch is what a task has computed since its last transaction.

@@ -145,7 +145,10 @@ func (c *cluster) produceTo(ctx context.Context, node int32, txnID string, write
 	for i, round := range rounds {
 		ids[i] = c.correlation.Add(1)
 		req := produceRequest(txnID, writes, round)
-		x.frames, _ = req.Pieces(x.frames, nil, ids[i], c.clientID)
+		// Each request has pieces of its own: all of them are in use until the
+		// last answer (TestProduce_SeveralBatchesForAPartition).
+		pieces, _ := req.Pieces(nil, nil, ids[i], c.clientID)
+		x.frames = append(x.frames, pieces...)
 	}
 	answers, err := c.send(ctx, x)
 	if err != nil {

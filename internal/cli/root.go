@@ -20,7 +20,11 @@ type constructor func(p Process) *cobra.Command
 // commands lists all commands, in the order of the help text.
 func commands() []constructor {
 	return []constructor{
+		newServe,
+		newDev,
 		scoreCommand(offlineScorer),
+		newProduce,
+		newTopics,
 		newConfig,
 		newVersion,
 	}
