@@ -171,14 +171,19 @@ func (m *member) stay(ctx context.Context) error {
 }
 
 func (m *member) heartbeat(ctx context.Context, g *generation) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, m.set.SessionTimeout, errHeartbeatTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, m.set.SessionTimeout/heartbeatTries, errHeartbeatTimeout)
 	defer cancel()
 	return m.cluster.heartbeat(ctx, fence{
 		group: m.set.Group, generation: g.id, memberID: g.memberID, instanceID: m.set.InstanceID,
 	})
 }
 
-var errHeartbeatTimeout = errors.New("heartbeat not answered within the session time-out (PULSE_SESSION_TIMEOUT)")
+// heartbeatTries fit into a session: one heartbeat that hangs, because its
+// connection does, must not cost the membership
+// (TestMember_StaysWhenAHeartbeatHangs).
+const heartbeatTries = 3
+
+var errHeartbeatTimeout = errors.New("heartbeat not answered within a third of the session time-out (PULSE_SESSION_TIMEOUT)")
 
 // expelled starts over: the group has divided our tasks among the others. They
 // fence the transactional ID they know of us, so the next one is new, unless
