@@ -67,12 +67,6 @@ func surviveFault(t *testing.T, fault faultnet.Fault) {
 	if err := stop(); err != nil {
 		t.Errorf("engine ended with %v, want nil", err)
 	}
-	if !network.Fired() {
-		t.Fatalf("the fault did not happen: %d requests of this kind", network.Seen(fault.API))
-	}
-	if !network.Over() {
-		t.Error("the fault was not over when the input was done")
-	}
 	if fault.Kind == faultnet.DelayRequest && len(network.Delivered()) == 0 {
 		t.Errorf("the delayed request was never delivered")
 	}
@@ -171,14 +165,14 @@ func (l *faultLab) produce(ctx context.Context, t *testing.T, network *faultnet.
 	ids := make(map[string]bool)
 	pause := time.NewTicker(60 * time.Millisecond)
 	defer pause.Stop()
-	for round := 0; round < faultRounds || network.Fired() && !network.Over(); round++ {
+	for round := 0; round < faultRounds || !network.Over(); round++ {
 		if err := l.client.ProduceSync(ctx, l.round(round, ids)...).FirstErr(); err != nil {
 			t.Fatalf("produce: %v", err)
 		}
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
-			t.Fatal("the fault is not over")
+			t.Fatalf("fired %v, but the fault is not over", network.Fired())
 		}
 	}
 	return ids

@@ -1,0 +1,363 @@
+//go:build integration
+
+package integration_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"text/tabwriter"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"pulse-scorer/internal/broker"
+)
+
+// ledger accounts for every offset of an input topic, from what a read_committed
+// reader of another make sees: results and dead letters name the input offset
+// they come from; an offset without either must repeat an ID that has a result in
+// its partition.
+type ledger struct {
+	rows []ledgerRow
+	// faults are the first of everything that does not add up.
+	faults []string
+}
+
+type ledgerRow struct {
+	partition                                  int32
+	in, scored, duplicate, dead, lost, doubled int
+	committed, end                             int64
+}
+
+// mostFaults are listed by name; the table has all in numbers.
+const mostFaults = 20
+
+func (l *ledger) fault(format string, args ...any) {
+	if len(l.faults) < mostFaults {
+		l.faults = append(l.faults, fmt.Sprintf(format, args...))
+	}
+}
+
+// coordinates of an input record.
+type coordinates struct {
+	partition int32
+	offset    int64
+}
+
+// account reads all topics to their ends. Run it when nothing writes any more.
+func (l *lab) account(ctx context.Context, t *testing.T) *ledger {
+	t.Helper()
+	var book ledger
+	scored, ids := l.scored(ctx, t, &book)
+	dead := l.dead(ctx, t, &book)
+	rows := make(map[int32]*ledgerRow)
+	input := make(map[coordinates]bool)
+	for _, record := range l.read(ctx, t, l.topics.Input) {
+		at := coordinates{record.Partition, record.Offset}
+		input[at] = true
+		row := rows[record.Partition]
+		if row == nil {
+			row = &ledgerRow{partition: record.Partition}
+			rows[record.Partition] = row
+		}
+		book.enter(row, at, scored[at], dead[at], ids[record.Partition][identity(record.Value)] > 0)
+	}
+	for partition, seen := range ids {
+		for id, n := range seen {
+			if n > 1 {
+				book.fault("signal %s has %d results in partition %d", id, n, partition)
+			}
+		}
+	}
+	for _, outcome := range []map[coordinates]int{scored, dead} {
+		for at := range outcome {
+			if !input[at] {
+				book.fault("an outcome names input offset %d of partition %d, which there is not", at.offset, at.partition)
+			}
+		}
+	}
+	committed := l.committed(ctx, t)
+	for _, partition := range slices.Sorted(maps.Keys(rows)) {
+		row := rows[partition]
+		row.committed, row.end = committed[partition].offset, l.end(ctx, t, l.topics.Input, partition)
+		if row.committed != row.end {
+			book.fault("partition %d: committed offset %d, end of the input %d", partition, row.committed, row.end)
+		}
+		book.rows = append(book.rows, *row)
+	}
+	return &book
+}
+
+// enter books the outcome of one input offset.
+func (l *ledger) enter(row *ledgerRow, at coordinates, scored, dead int, known bool) {
+	row.in++
+	switch {
+	case scored+dead > 1:
+		row.doubled++
+		l.fault("partition %d offset %d: %d results and %d dead letters", at.partition, at.offset, scored, dead)
+	case scored == 1:
+		row.scored++
+	case dead == 1:
+		row.dead++
+	case known:
+		row.duplicate++
+	default:
+		row.lost++
+		l.fault("partition %d offset %d: no outcome", at.partition, at.offset)
+	}
+}
+
+// scored counts results by input offset, and by partition and signal.
+func (l *lab) scored(ctx context.Context, t *testing.T, book *ledger) (map[coordinates]int, map[int32]map[string]int) {
+	t.Helper()
+	byOffset := make(map[coordinates]int)
+	byID := make(map[int32]map[string]int)
+	for _, record := range l.read(ctx, t, l.topics.Results) {
+		var result struct {
+			Input struct {
+				Partition int32 `json:"partition"`
+				Offset    int64 `json:"offset"`
+			} `json:"input"`
+		}
+		if err := json.Unmarshal(record.Value, &result); err != nil {
+			t.Fatalf("result at %d-%d: %v", record.Partition, record.Offset, err)
+		}
+		if result.Input.Partition != record.Partition {
+			book.fault("a result of input partition %d lies in partition %d", result.Input.Partition, record.Partition)
+		}
+		byOffset[coordinates{result.Input.Partition, result.Input.Offset}]++
+		if byID[record.Partition] == nil {
+			byID[record.Partition] = make(map[string]int)
+		}
+		byID[record.Partition][identity(record.Value)]++
+	}
+	return byOffset, byID
+}
+
+// dead counts dead letters by input offset.
+func (l *lab) dead(ctx context.Context, t *testing.T, book *ledger) map[coordinates]int {
+	t.Helper()
+	letters := make(map[coordinates]int)
+	for _, record := range l.read(ctx, t, l.topics.DeadLetters) {
+		at := coordinates{partition: -1, offset: -1}
+		for _, h := range record.Headers {
+			n, err := strconv.ParseInt(string(h.Value), 10, 64)
+			switch {
+			case err != nil:
+			case h.Key == "__dlq.errors.partition":
+				at.partition = int32(n)
+			case h.Key == "__dlq.errors.offset":
+				at.offset = n
+			}
+		}
+		letters[at]++
+		book.fault("dead letter of partition %d offset %d", at.partition, at.offset)
+	}
+	return letters
+}
+
+// identity is source and ID of a signal or a result.
+func identity(value []byte) string {
+	var signal struct{ Source, ID string }
+	if err := json.Unmarshal(value, &signal); err != nil {
+		return ""
+	}
+	return signal.Source + "/" + signal.ID
+}
+
+// total sums the rows.
+func (l *ledger) total() ledgerRow {
+	var sum ledgerRow
+	for _, r := range l.rows {
+		sum.in += r.in
+		sum.scored += r.scored
+		sum.duplicate += r.duplicate
+		sum.dead += r.dead
+		sum.lost += r.lost
+		sum.doubled += r.doubled
+		sum.committed += r.committed
+		sum.end += r.end
+	}
+	return sum
+}
+
+// String is the table.
+func (l *ledger) String() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	line := func(name string, r ledgerRow) {
+		_, _ = fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name, r.in, r.scored, r.duplicate, r.dead, r.lost, r.doubled, r.committed, r.end)
+	}
+	_, _ = fmt.Fprintln(w, "partition\tin\tscored\tduplicate\tdead\tlost\tdoubled\tcommitted\tend\t")
+	for _, r := range l.rows {
+		line(strconv.Itoa(int(r.partition)), r)
+	}
+	line("all", l.total())
+	_ = w.Flush()
+	return b.String()
+}
+
+// expectBalanced fails the test unless every input offset has exactly one
+// outcome, none is a dead letter, every ID is visible once and the group is at
+// the end.
+func (l *ledger) expectBalanced(t *testing.T) {
+	t.Helper()
+	for _, fault := range l.faults {
+		t.Errorf("ledger: %s", fault)
+	}
+	if t.Failed() {
+		t.Logf("ledger:\n%s", l)
+	}
+}
+
+// lab is the topics and the group of one test on a real Kafka.
+type lab struct {
+	brokers    []string
+	group      string
+	topics     broker.Topology
+	partitions int
+	client     *kgo.Client
+}
+
+// offset is what a group has committed, and who did: workers put their
+// transactional ID into the metadata.
+type offset struct {
+	offset int64
+	owner  string
+}
+
+// newLab makes topics that nobody else has used.
+func newLab(ctx context.Context, t *testing.T, brokers []string, name string, partitions int) *lab {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatalf("make a client: %v", err)
+	}
+	t.Cleanup(client.Close)
+	l := &lab{
+		brokers: brokers, group: name, partitions: partitions, client: client,
+		topics: broker.Topology{Input: name + ".in", Results: name + ".out", DeadLetters: name + ".dead", State: name + ".state"},
+	}
+	admin := broker.NewAdmin(broker.Connection{Brokers: brokers}, l.topics, broker.TopicSettings{Partitions: partitions, Replication: -1})
+	defer admin.Close()
+	states, err := admin.Plan(ctx)
+	if err == nil {
+		err = admin.Create(ctx, states)
+	}
+	if err != nil {
+		t.Fatalf("create topics: %v", err)
+	}
+	return l
+}
+
+// committed asks for the group's offsets as they are, undecided ones aside.
+func (l *lab) committed(ctx context.Context, t *testing.T) map[int32]offset {
+	t.Helper()
+	topic := kmsg.OffsetFetchRequestGroupTopic{Topic: l.topics.Input}
+	for p := range int32(l.partitions) {
+		topic.Partitions = append(topic.Partitions, p)
+	}
+	group := kmsg.NewOffsetFetchRequestGroup()
+	group.Group, group.Topics = l.group, append(group.Topics, topic)
+	req := kmsg.NewPtrOffsetFetchRequest()
+	req.Groups = append(req.Groups, group)
+	res, err := req.RequestWith(ctx, l.client)
+	for errors.Is(err, kerr.CoordinatorNotAvailable) { // the first use of a broker
+		res, err = req.RequestWith(ctx, l.client)
+	}
+	if err != nil {
+		t.Fatalf("fetch the group's offsets: %v", err)
+	}
+	offsets := make(map[int32]offset)
+	for _, g := range res.Groups {
+		for _, topic := range g.Topics {
+			for _, p := range topic.Partitions {
+				o := offset{offset: p.Offset}
+				if p.Metadata != nil {
+					o.owner = *p.Metadata
+				}
+				offsets[p.Partition] = o
+			}
+		}
+	}
+	return offsets
+}
+
+// end is a partition's high watermark.
+func (l *lab) end(ctx context.Context, t *testing.T, topic string, partition int32) int64 {
+	t.Helper()
+	return l.listOffset(ctx, t, topic, partition, 0)
+}
+
+// stable is a partition's last stable offset.
+func (l *lab) stable(ctx context.Context, t *testing.T, topic string, partition int32) int64 {
+	t.Helper()
+	return l.listOffset(ctx, t, topic, partition, 1)
+}
+
+func (l *lab) listOffset(ctx context.Context, t *testing.T, topic string, partition int32, isolation int8) int64 {
+	t.Helper()
+	part := kmsg.NewListOffsetsRequestTopicPartition()
+	part.Partition, part.Timestamp = partition, -1
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.ReplicaID, req.IsolationLevel = -1, isolation
+	req.Topics = append(req.Topics, kmsg.ListOffsetsRequestTopic{
+		Topic: topic, Partitions: []kmsg.ListOffsetsRequestTopicPartition{part},
+	})
+	for _, shard := range l.client.RequestSharded(ctx, req) {
+		if shard.Err != nil {
+			t.Fatalf("end of %s-%d: %v", topic, partition, shard.Err)
+		}
+		if res, ok := shard.Resp.(*kmsg.ListOffsetsResponse); ok && len(res.Topics) == 1 {
+			return res.Topics[0].Partitions[0].Offset
+		}
+	}
+	t.Fatalf("end of %s-%d is not known", topic, partition)
+	return 0
+}
+
+// read returns what a read_committed reader sees of a topic up to its end.
+func (l *lab) read(ctx context.Context, t *testing.T, topic string) []*kgo.Record {
+	t.Helper()
+	starts := make(map[int32]kgo.Offset)
+	left := make(map[int32]int64)
+	for p := range int32(l.partitions) {
+		if end := l.end(ctx, t, topic, p); end > 0 {
+			starts[p], left[p] = kgo.NewOffset().AtStart(), end
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	// Control records are kept here to see that the end has been reached.
+	reader, err := kgo.NewClient(kgo.SeedBrokers(l.brokers...), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: starts}))
+	if err != nil {
+		t.Fatalf("make a reader: %v", err)
+	}
+	defer reader.Close()
+	var records []*kgo.Record
+	for len(left) > 0 {
+		fetches := reader.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			t.Fatalf("read %s: %v (left: %v)", topic, err, left)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			if !r.Attrs.IsControl() {
+				records = append(records, r)
+			}
+			if r.Offset+1 >= left[r.Partition] {
+				delete(left, r.Partition)
+			}
+		})
+	}
+	return records
+}
