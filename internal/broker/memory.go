@@ -13,6 +13,7 @@ type memory struct {
 	builders    sync.Pool
 	compressors sync.Pool
 	buffers     sync.Pool
+	sealed      sync.Pool // *[]byte
 }
 
 func newMemory(c batch.Compression) (*memory, error) {
@@ -30,22 +31,29 @@ func newMemory(c batch.Compression) (*memory, error) {
 		return again
 	}
 	m.compressors.Put(first)
+	m.sealed.New = func() any { return new([]byte) }
 	m.buffers.New = func() any { return new(buffer) }
 	return m, nil
 }
 
 func (m *memory) builder() *batch.Builder { return m.builders.Get().(*batch.Builder) }
 
-func (m *memory) recycle(b *batch.Builder) {
-	b.Reset()
-	m.builders.Put(b)
-}
-
+// seal closes a batch and takes its builder back. The bytes are a copy of their
+// own: compressed they are a fraction of what the builder holds, and many wait
+// for a transaction while builders are few.
 func (m *memory) seal(b *batch.Builder) []byte {
 	c := m.compressors.Get().(*batch.Compressor)
-	defer m.compressors.Put(c)
-	return b.Seal(c)
+	kept := m.sealed.Get().(*[]byte)
+	bytes := append((*kept)[:0], b.Seal(c)...)
+	m.compressors.Put(c)
+	b.Reset()
+	m.builders.Put(b)
+	return bytes
 }
+
+// recycle takes the bytes of a batch back. Only when no request can hold them
+// any more: after an answer, never after a time-out.
+func (m *memory) recycle(bytes []byte) { m.sealed.Put(&bytes) }
 
 // buffer holds one fetch answer. Each chunk that aliases it holds one
 // reference; the last release gives it back.

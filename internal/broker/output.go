@@ -31,11 +31,12 @@ type building struct {
 
 // outBatch is one complete batch for one destination.
 type outBatch struct {
-	to      pipeline.Destination
-	bytes   []byte
-	builder *batch.Builder
+	to    pipeline.Destination
+	bytes []byte
 	// origin is the input offset of the record that wrote its first record.
 	origin int64
+	// size is what limits are counted by: without compression.
+	size int
 }
 
 var _ pipeline.Sink = (*output)(nil)
@@ -67,8 +68,9 @@ func (o *output) seal(to pipeline.Destination) {
 	if b.builder == nil {
 		return
 	}
+	size := b.builder.Size()
 	bytes := o.memory.seal(b.builder)
-	o.sealed = append(o.sealed, outBatch{to: to, bytes: bytes, builder: b.builder, origin: b.origin})
+	o.sealed = append(o.sealed, outBatch{to: to, bytes: bytes, origin: b.origin, size: size})
 	o.sealedSize += len(bytes)
 	*b = building{}
 }
@@ -106,6 +108,6 @@ func (o *output) drop() {
 // can hold any more: after an answer, never after a time-out.
 func (o *output) recycle(batches []outBatch) {
 	for _, b := range batches {
-		o.memory.recycle(b.builder)
+		o.memory.recycle(b.bytes)
 	}
 }

@@ -119,7 +119,7 @@ func (p *Producer) close(partition int32) {
 	seq := p.sequences[tp]
 	batch.Stamp(bytes, p.producer.id, p.producer.epoch, seq, false)
 	p.sequences[tp] = batch.NextSequence(seq, batch.Count(bytes))
-	p.full = append(p.full, write{topicPartition: tp, bytes: bytes, batch: outBatch{builder: b}})
+	p.full = append(p.full, write{topicPartition: tp, bytes: bytes})
 }
 
 // Flush sends everything and waits until the brokers have it.
