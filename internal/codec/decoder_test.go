@@ -163,13 +163,16 @@ func TestDecode_RefusesRecordWithoutKafkaTimestamp(t *testing.T) {
 
 func TestDecode_KeepsOnlyWhatScoringReadsOfAForecast(t *testing.T) {
 	t.Parallel()
-	sig := mustDecode(t, `{"overlays":1,"name":"a","value":1,"extra":1,"trace_id":null,"forecast":{"x":[1]},"overlays":{"hope":2,"z":0,"hope":3}}`)
+	sig := mustDecode(t, `{"overlays":1,"name":"a","value":1,"extra":1,"trace_id":null,"forecast":{"x":[1]},"overlays":{"hope":2,"z":0.0,"hope":3}}`)
+	integer := func(n float64, digits string) pulse.Value {
+		return pulse.Value{Kind: pulse.Number, Number: n, String: digits}
+	}
 	want := pulse.ObjectValue(
 		pulse.Member{Name: "overlays", Value: pulse.ObjectValue(
-			pulse.Member{Name: "hope", Value: pulse.NumberValue(3)}, pulse.Member{Name: "z", Value: pulse.NumberValue(0)})},
+			pulse.Member{Name: "hope", Value: integer(3, "3")}, pulse.Member{Name: "z", Value: pulse.NumberValue(0)})},
 		pulse.Member{Name: "trace_id"},
 		pulse.Member{Name: "forecast", Value: pulse.ObjectValue(
-			pulse.Member{Name: "x", Value: pulse.ListValue([]pulse.Value{pulse.NumberValue(1)})})},
+			pulse.Member{Name: "x", Value: pulse.ListValue([]pulse.Value{integer(1, "1")})})},
 	)
 	if !equalValues(&sig.Record, &want) {
 		t.Errorf("got %+v, want %+v", sig.Record, want)

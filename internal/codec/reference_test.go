@@ -130,6 +130,9 @@ func (n *refNode) value(path string) (v pulse.Value, fault string) {
 		if v.Number, err = strconv.ParseFloat(n.text, 64); err != nil {
 			fault = path
 		}
+		if !strings.ContainsAny(n.text, ".eE") {
+			v.String = n.text
+		}
 	case pulse.String:
 		v.String = n.text
 	case pulse.List:

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 	"strings"
@@ -28,6 +29,9 @@ func (d *Decoder) tree(s *scanner, i int) (v pulse.Value, end int) {
 	case pulse.Number:
 		n, end := s.number(i)
 		v.Number = n.float(s.buf[i:end])
+		if raw := s.buf[i:end]; !bytes.ContainsAny(raw, ".eE") {
+			v.String = string(raw)
+		}
 		return v, end
 	case pulse.String:
 		end, escaped := s.text(i)

@@ -111,6 +111,9 @@ func appendValue(dst []byte, v *pulse.Value) []byte {
 	case pulse.Bool:
 		return strconv.AppendBool(dst, v.Bool)
 	case pulse.Number:
+		if v.String != "" {
+			return append(dst, v.String...)
+		}
 		return appendNumber(dst, v.Number)
 	case pulse.String:
 		return appendString(dst, v.String)

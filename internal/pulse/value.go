@@ -19,9 +19,12 @@ const (
 //
 // Values are immutable by convention: nobody changes the slices of one.
 type Value struct {
-	Kind    ValueKind
-	Bool    bool
-	Number  float64
+	Kind   ValueKind
+	Bool   bool
+	Number float64
+	// String is the text of a String, and the digits of a Number that was
+	// written without fraction and exponent: the old system printed 2 and
+	// 2.0 differently. It has no part in comparing numbers.
 	String  string
 	List    []Value
 	Members []Member
