@@ -53,7 +53,7 @@ func (e *Engine) seal(ready []*task, now time.Time) {
 	g := e.current
 	for _, t := range ready {
 		t.sequence++
-		p := &part{task: t.id, worker: t, before: t.committed, next: t.open.next, records: t.open.records, stateEnd: -1}
+		p := &part{task: t.id, since: t.since, worker: t, before: t.committed, next: t.open.next, records: t.open.records, stateEnd: -1}
 		e.txn.parts = append(e.txn.parts, p)
 		e.txn.sealing[t.id] = p
 		t.sealedOldest = t.open.oldestMs
@@ -73,7 +73,7 @@ func (e *Engine) onReply(r reply) {
 	case orderProcess:
 		e.onProcessed(r)
 	case orderSeal:
-		if e.txn == nil || e.txn.sealing[t.id] == nil {
+		if e.txn == nil || e.txn.sealing[t.id] == nil || e.txn.sealing[t.id].worker != t {
 			return // dropped from the transaction meanwhile
 		}
 		p := e.txn.sealing[t.id]

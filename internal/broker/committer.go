@@ -93,6 +93,10 @@ func (c *committer) run(ctx context.Context) error {
 func (c *committer) execute(ctx context.Context, tx *transaction) {
 	start := c.now()
 	g := c.member.generation()
+	if tx.producerOnly {
+		tx.err = c.prepare(ctx, g)
+		return
+	}
 	tx.disown(g)
 	parts := tx.undecided()
 	if len(parts) == 0 {
@@ -132,6 +136,18 @@ func (c *committer) attempt(ctx context.Context, g *generation, parts []*part) e
 }
 
 var errTransactionTimeout = errors.New("transaction time-out (PULSE_TRANSACTION_TIMEOUT)")
+
+// prepare ends what an earlier process with the same transactional ID has left
+// open. A static member does so before it asks for offsets: those that the
+// transaction holds would not come before it times out, or change afterwards.
+func (c *committer) prepare(ctx context.Context, g *generation) error {
+	if g == nil {
+		return errNotJoined
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.set.TransactionTimeout, errTransactionTimeout)
+	defer cancel()
+	return c.ensureProducer(ctx, g)
+}
 
 // ensureProducer makes the transactional ID of the generation usable:
 // InitProducerID with −1/−1 until it answers 0. That ends whatever transaction
@@ -191,7 +207,7 @@ func (c *committer) produce(ctx context.Context, parts []*part) error {
 	for i, r := range results {
 		w := writes[i]
 		if r.code != 0 {
-			noteRefusal(w, r.code)
+			c.noteRefusal(w, r.code)
 			err = errors.Join(err, fmt.Errorf("produce to %s-%d: %w", w.topic, w.partition, r.code))
 			continue
 		}
@@ -204,11 +220,15 @@ func (c *committer) produce(ctx context.Context, parts []*part) error {
 
 // noteRefusal remembers what was too large, so that the next attempt does
 // otherwise.
-func noteRefusal(w write, code wire.ErrorCode) {
+func (c *committer) noteRefusal(w write, code wire.ErrorCode) {
 	if code != wire.MessageTooLarge && code != wire.RecordListTooLarge {
 		return
 	}
-	w.part.refused = &refusal{to: w.batch.to, origin: w.batch.origin, alone: batch.Count(w.bytes) == 1}
+	c.metrics.refusals.Inc()
+	c.log.Error("the broker refuses a batch for its size: raise the topic's max.message.bytes; it is written otherwise",
+		slog.String("topic", w.topic), slog.Int("partition", int(w.partition)), slog.Int("bytes", len(w.bytes)),
+		slog.Int("records", int(batch.Count(w.bytes))), slog.Int64("offset", w.batch.origin))
+	w.part.refused = &refusal{to: w.batch.to, origin: w.batch.origin, alone: batch.Count(w.bytes) == 1, size: w.batch.size}
 }
 
 // commitOffsets sends the offsets under the current generation. While the
@@ -236,7 +256,7 @@ func (c *committer) commitOffsets(ctx context.Context, g *generation, parts []*p
 		if waitErr != nil {
 			return fmt.Errorf("commit offsets: %w, and no new generation: %w", err, waitErr)
 		}
-		if next == nil || next.txnID != c.txnID || !ownsAll(next, parts) {
+		if next == nil || next.txnID != c.txnID || !holdsAll(next, parts) {
 			return fmt.Errorf("commit offsets: %w: the group has given tasks of this transaction away", err)
 		}
 		g = next

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -222,7 +221,7 @@ func (e *Engine) rebalance(g *generation) {
 		assigned = g.tasks
 	}
 	for id, t := range e.tasks {
-		if !slices.Contains(assigned, id) {
+		if g == nil || !g.holds(id, t.since) {
 			e.drop(t, "lost")
 		}
 	}
@@ -273,7 +272,7 @@ func (e *Engine) drop(t *task, why string) {
 
 // newTask is a task that has been assigned and is not yet ours.
 func (e *Engine) newTask(id int32) *task {
-	t := &task{id: id, end: -1, open: openBatch{next: -1}, orders: make(chan order, ordersCapacity)}
+	t := &task{id: id, since: e.current.since[id], end: -1, stable: -1, open: openBatch{next: -1}, orders: make(chan order, ordersCapacity)}
 	t.ctx, t.cancel = context.WithCancelCause(e.work)
 	return t
 }

@@ -58,6 +58,7 @@ type fetchedPartition struct {
 	partition int32
 	code      wire.ErrorCode
 	end       int64 // high watermark
+	stable    int64 // last stable offset: what lies behind it cannot be fetched
 	set       []byte
 	aborted   []wire.AbortedTransaction
 }
@@ -170,7 +171,7 @@ func (e *Engine) accept(p plannedPartition, got fetchedPartition, buf *buffer, f
 			slog.Int("partition", int(t.id)), slog.Any("err", got.code))
 		return
 	}
-	t.end = got.end
+	t.end, t.stable = got.end, got.stable
 	next, whole, err := wholeBatches(got.set)
 	if err != nil || len(whole) == 0 {
 		if err != nil {
@@ -223,4 +224,8 @@ func (e *Engine) onReset(r offsetReset) {
 		slog.String("topic", e.set.Topics.Input), slog.Int("partition", int(r.task.id)),
 		slog.Int64("offset", r.task.position), slog.Int64("log_start", r.start))
 	r.task.position = r.start
+	if r.task.open.next < 0 && !r.task.working && len(r.task.queue) == 0 {
+		// Should nothing come any more, the offset moves all the same.
+		r.task.open.next, r.task.open.since = r.start, e.deps.Now()
+	}
 }

@@ -91,7 +91,7 @@ func (c *cluster) fetchFrom(ctx context.Context, node int32, req *wire.FetchRequ
 			return cmp.Compare(a.FirstOffset, b.FirstOffset)
 		})
 		parts[i] = fetchedPartition{
-			partition: p.Partition, code: p.Code, end: p.HighWatermark, set: p.Records, aborted: p.Aborted,
+			partition: p.Partition, code: p.Code, end: p.HighWatermark, stable: p.LastStable, set: p.Records, aborted: p.Aborted,
 		}
 	}
 	return parts, buf, nil

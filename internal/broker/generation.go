@@ -15,6 +15,9 @@ type generation struct {
 	txnID string
 	// tasks are ours, sorted.
 	tasks []int32
+	// since names, for each of them, the generation from which on it has been
+	// ours without a break.
+	since map[int32]int32
 	// present are the transactional IDs of all members.
 	present []string
 	// gone are transactional IDs that an earlier assignment had and this
@@ -25,6 +28,27 @@ type generation struct {
 func (g *generation) owns(task int32) bool {
 	_, ok := slices.BinarySearch(g.tasks, task)
 	return ok
+}
+
+// holds tells whether a task has been ours without a break since a generation.
+// What was computed over a task's state is void after a break, though the task
+// be ours again: somebody else may have committed meanwhile.
+func (g *generation) holds(task, since int32) bool {
+	from, ok := g.since[task]
+	return ok && g.owns(task) && from == since
+}
+
+// succeed notes which tasks have been held since before. A generation that was
+// never seen (its assignment got lost) is a break: the tasks may have been with
+// somebody else in it.
+func (g *generation) succeed(before map[int32]int32, in int32) {
+	g.since = make(map[int32]int32, len(g.tasks))
+	for _, t := range g.tasks {
+		g.since[t] = g.id
+		if from, ok := before[t]; ok && (g.id == in || g.id == in+1) {
+			g.since[t] = from
+		}
+	}
 }
 
 // protocolName is the name members of this service agree on. Members with

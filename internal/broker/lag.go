@@ -16,7 +16,9 @@ func (e *Engine) observe(now time.Time) {
 			continue
 		}
 		records := t.lag()
-		pending = pending || records > 0
+		// What an open upstream transaction holds back is lag, and nothing
+		// that could be fetched.
+		pending = pending || t.stable > t.committed
 		e.metrics.lag(e.set.Topics.Input, t.id, records, t.lagSeconds(records, now))
 	}
 	e.health.work(pending)

@@ -39,8 +39,9 @@ type member struct {
 	txnID    string
 	owned    []int32
 	ownedIn  int32
-	present  []string // transactional IDs of the last assignment
-	gone     []string // since the loop last got an assignment
+	since    map[int32]int32 // as in the last generation
+	present  []string        // transactional IDs of the last assignment
+	gone     []string        // since the loop last got an assignment
 }
 
 var (
@@ -126,7 +127,8 @@ func (m *member) join(ctx context.Context) error {
 	m.gone = append(m.gone, missing(m.present, g.present)...)
 	g.gone = m.gone
 	g.txnID = m.txnID
-	m.present, m.owned, m.ownedIn = g.present, g.tasks, g.id
+	g.succeed(m.since, m.ownedIn)
+	m.present, m.owned, m.ownedIn, m.since = g.present, g.tasks, g.id, g.since
 	m.metrics.rebalances.Inc()
 	m.publish(g)
 	select {
@@ -189,7 +191,7 @@ var errHeartbeatTimeout = errors.New("heartbeat not answered within a third of t
 // fence the transactional ID they know of us, so the next one is new, unless
 // it is bound to the instance ID.
 func (m *member) expelled(ctx context.Context) {
-	m.memberID, m.owned, m.ownedIn = "", nil, -1
+	m.memberID, m.owned, m.ownedIn, m.since = "", nil, -1, nil
 	if m.set.InstanceID == "" {
 		m.txnID = transactionalID(m.set)
 	}

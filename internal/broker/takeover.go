@@ -16,8 +16,8 @@ import (
 // A task is taken in this order, and no step may move before another:
 //
 //  1. find the transactional IDs of everybody who may have written to it,
-//  2. fence each: InitProducerID until it answers 0. After that no transaction
-//     of theirs can commit,
+//  2. fence each, and whoever had our own ID before us: InitProducerID until it
+//     answers 0. After that no transaction of theirs can commit,
 //  3. fetch the group's stable offsets,
 //  4. one transaction of our own: our owner record on the state partition,
 //     acknowledged, then the unchanged (or initial) offsets under the current
@@ -108,20 +108,12 @@ func (to *takeover) claim(ctx context.Context) (offsets, ends map[int32]int64, e
 	if err != nil {
 		return nil, nil, fmt.Errorf("stable offsets: %w", err)
 	}
-	done := make(chan *transaction, 1)
-	tx := &transaction{done: done}
+	tx := &transaction{}
 	for _, t := range to.tasks {
 		tx.parts = append(tx.parts, to.ownerPart(t, offsets[t.id]))
 	}
-	select {
-	case e.committer.requests <- tx:
-	case <-ctx.Done():
-		return nil, nil, context.Cause(ctx)
-	}
-	select {
-	case <-done:
-	case <-e.work.Done():
-		return nil, nil, context.Cause(e.work)
+	if err := to.execute(ctx, tx); err != nil {
+		return nil, nil, err
 	}
 	ends = make(map[int32]int64)
 	for _, p := range tx.parts {
@@ -133,11 +125,31 @@ func (to *takeover) claim(ctx context.Context) (offsets, ends map[int32]int64, e
 	return offsets, ends, nil
 }
 
+// execute has the committer run a transaction and waits for its outcome.
+func (to *takeover) execute(ctx context.Context, tx *transaction) error {
+	done := make(chan *transaction, 1)
+	tx.done = done
+	select {
+	case to.engine.committer.requests <- tx:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case <-done:
+		return tx.err
+	case <-to.engine.work.Done():
+		return context.Cause(to.engine.work)
+	}
+}
+
 // fenceFormerOwners is steps 1 and 2. Former owners are the one that the last
 // committed offset names, those with an owner record above the last stable
 // offset of the state, and those that have gone since the last assignment.
 func (to *takeover) fenceFormerOwners(ctx context.Context) error {
 	e := to.engine
+	if err := to.execute(ctx, &transaction{producerOnly: true}); err != nil {
+		return fmt.Errorf("own transactional ID: %w", err)
+	}
 	ids := slices.Clone(to.gen.gone)
 	offsets, err := e.cluster.offsets(ctx, to.ids(), false)
 	if err != nil {
@@ -241,7 +253,7 @@ func (to *takeover) ownerPart(t *task, offset int64) *part {
 	var b batch.Builder
 	b.Append(to.engine.deps.Now().UnixMilli(), []byte(claimKey), o.encode(), nil)
 	return &part{
-		task: t.id, before: offset, next: offset, stateEnd: -1,
+		task: t.id, since: t.since, before: offset, next: offset, stateEnd: -1,
 		batches: []outBatch{{to: pipeline.State, bytes: b.Seal(nil)}},
 	}
 }

@@ -25,6 +25,8 @@ const (
 type task struct {
 	id    int32
 	phase phase
+	// since is the generation from which on it has been ours without a break.
+	since int32
 
 	// position is the next offset to fetch, committed the group's offset.
 	position, committed int64
@@ -39,7 +41,9 @@ type task struct {
 	open    openBatch
 	// sequence counts the task's transactions.
 	sequence int64
-	end      int64 // high watermark last seen, -1 unknown
+	// end is the high watermark last seen, stable the last stable offset; -1
+	// when they are not known.
+	end, stable int64
 	// sealedOldest is the timestamp of the oldest record that is in a
 	// transaction, 0 for none; behindSince is when lag was first seen.
 	sealedOldest int64

@@ -17,6 +17,9 @@ type transaction struct {
 	started time.Time
 	// done receives the transaction when its outcome is known.
 	done chan<- *transaction
+	// producerOnly asks for nothing but a usable transactional ID; err says
+	// whether it is.
+	producerOnly bool
 	// err is set when the service cannot go on.
 	err error
 }
@@ -39,6 +42,7 @@ const (
 // part is what one task contributes to a transaction.
 type part struct {
 	task    int32
+	since   int32 // the generation the task was taken with
 	worker  *task // nil for a takeover's owner record
 	batches []outBatch
 	// before is the committed offset the batch was computed over, next the
@@ -56,8 +60,10 @@ type part struct {
 type refusal struct {
 	to     pipeline.Destination
 	origin int64
-	// alone is true when the record was the only one of its batch.
+	// alone is true when the record was the only one of its batch, size that of
+	// the batch without compression.
 	alone bool
+	size  int
 }
 
 func (tx *transaction) decide(v verdict) {
@@ -79,21 +85,24 @@ func (tx *transaction) undecided() []*part {
 	return ps
 }
 
-// disown rolls back the parts of tasks that g does not hold.
+// disown rolls back the parts of tasks that g does not hold, or holds anew:
+// somebody else has had them meanwhile.
 func (tx *transaction) disown(g *generation) {
 	for _, p := range tx.undecided() {
-		if g == nil || !g.owns(p.task) {
+		if g == nil || !g.holds(p.task, p.since) {
 			p.verdict = rolledBack
 		}
 	}
 }
 
-func ownsAll(g *generation, parts []*part) bool {
+// holdsAll tells whether every part's task is still held as it was when the
+// part was computed.
+func holdsAll(g *generation, parts []*part) bool {
 	if g == nil {
 		return false
 	}
 	for _, p := range parts {
-		if !g.owns(p.task) {
+		if !g.holds(p.task, p.since) {
 			return false
 		}
 	}

@@ -109,11 +109,10 @@ func (w *worker) learnRefusal(r *refusal) {
 	case r.alone:
 		w.refused[r.origin] = r.to
 	default:
-		w.out.limit[r.to] = max(w.out.limit[r.to]/2, minBatchBytes)
+		// Down to batches of one record: there is always a smaller one.
+		w.out.limit[r.to] = min(w.out.limit[r.to], r.size) / 2
 	}
 }
-
-const minBatchBytes = 1 << 10
 
 // process works through a chunk until it is used up or enough is computed.
 func (w *worker) process(c *chunk, r *reply) {

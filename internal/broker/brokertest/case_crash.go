@@ -1,0 +1,141 @@
+package brokertest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"pulse-scorer/internal/broker"
+)
+
+// point is a place in a transaction where something happens to a worker.
+type point struct {
+	name string
+	api  int16
+	do   action
+}
+
+// crashInATransaction: a member dies at every step of a transaction. The other
+// one takes its tasks over; nothing is lost, nothing comes twice, and it takes
+// no longer than the session time-out and a second.
+func crashInATransaction(t *testing.T, c Cluster) {
+	points := []point{
+		{"before AddPartitionsToTxn", addPartitionsToTxn, dieBefore},
+		{"partitions added", addOffsetsToTxn, dieAfter},
+		{"before Produce", produce, dieBefore},
+		{"produced", produce, dieAfter},
+		{"before TxnOffsetCommit", txnOffsetCommit, dieBefore},
+		{"offsets accepted", txnOffsetCommit, dieAfter},
+		{"before EndTxn", endTxn, dieBefore},
+		{"committed, answer lost", endTxn, dieAfter},
+	}
+	bundles := make([]*bundle, len(points))
+	died := make([]time.Time, len(points))
+	for i, p := range points {
+		b := newBundle(t, c, layout{})
+		bundles[i] = b
+		dying, other := b.start(), b.start()
+		b.awaitTasks([]*worker{dying, other}, 2, 2)
+		b.send(b.plain(100)...)
+		b.awaitCommitted()
+		f := dying.network.arm(p.api, p.do)
+		b.send(b.plain(100)...)
+		await(t, p.name, f.fired)
+		died[i] = time.Now()
+		dying.kill()
+	}
+	for i, b := range bundles {
+		b.awaitCommitted()
+		took := time.Since(died[i])
+		t.Logf("%s: all committed %v after the crash", points[i].name, took.Round(time.Millisecond))
+		if limit := sessionTimeout + time.Second; c.FencesForGood && took > limit {
+			t.Errorf("%s: %v until the successor had done everything, want %v", points[i].name, took, limit)
+		}
+		b.verify()
+	}
+}
+
+// zombie: a member whose network stands still beyond its session, in the middle
+// of a transaction, and moves again when others have its tasks: what it still
+// sends has no effect, and then it is a member like any other.
+func zombie(t *testing.T, c Cluster) {
+	points := []point{
+		{"before AddPartitionsToTxn", addPartitionsToTxn, freezeBefore},
+		{"before Produce", produce, freezeBefore},
+		{"before TxnOffsetCommit", txnOffsetCommit, freezeBefore},
+		{"before EndTxn", endTxn, freezeBefore},
+	}
+	type frozen struct {
+		*bundle
+		worker *worker
+	}
+	var all []frozen
+	for _, p := range points {
+		b := newBundle(t, c, layout{})
+		w := b.start()
+		b.send(b.plain(100)...)
+		b.awaitCommitted()
+		f := w.network.arm(p.api, p.do)
+		b.send(b.plain(100)...)
+		await(t, p.name, f.fired)
+		all = append(all, frozen{b, w})
+	}
+	var successors []*worker
+	for _, z := range all {
+		successors = append(successors, z.start())
+	}
+	for i, z := range all {
+		z.awaitCommitted() // by the successor, after the session
+		z.send(z.plain(50)...)
+		z.awaitCommitted()
+		before := z.committed()
+		sent := z.worker.network.sent(points[i].api)
+		z.worker.network.thaw()
+		// It is back when it has heard that it is none any more, and joined.
+		z.awaitTasks([]*worker{z.worker, successors[i]}, 2, 2)
+		if wrong := differ(points[i].name+": offsets after the thaw", z.committed(), before); wrong != "" {
+			t.Error(wrong)
+		}
+		t.Logf("%s: thawed, %d such requests since the freeze", points[i].name, z.worker.network.sent(points[i].api)-sent+1)
+		z.send(z.plain(50)...)
+		z.verify()
+	}
+}
+
+// lostAnswers: each request of a transaction is lost, or its answer is, or its
+// answer does not come; the engine finds out what happened and goes on.
+func lostAnswers(t *testing.T, c Cluster) {
+	b := newBundle(t, c, layout{})
+	w := b.start(func(s *broker.Settings) { s.TransactionTimeout = 1500 * time.Millisecond })
+	b.send(b.plain(100)...)
+	b.awaitCommitted()
+	for _, r := range []struct {
+		name string
+		api  int16
+		how  []action
+	}{
+		{"AddPartitionsToTxn", addPartitionsToTxn, []action{loseRequest, loseAnswer, swallowAnswer}},
+		{"AddOffsetsToTxn", addOffsetsToTxn, []action{loseRequest, loseAnswer, swallowAnswer}},
+		{"Produce", produce, []action{loseRequest, loseAnswer, swallowAnswer}},
+		{"TxnOffsetCommit", txnOffsetCommit, []action{loseRequest, loseAnswer, swallowAnswer}},
+		{"EndTxn", endTxn, []action{loseRequest, loseAnswer, swallowAnswer}},
+		{"Fetch", fetch, []action{loseRequest, loseAnswer}},
+		{"Heartbeat", heartbeat, []action{loseRequest, loseAnswer}},
+	} {
+		for _, how := range r.how {
+			f := w.network.arm(r.api, how)
+			b.send(b.plain(40)...)
+			await(t, fmt.Sprintf("%s, fault %d", r.name, how), f.fired)
+			b.awaitCommitted()
+		}
+	}
+	// While the outcome is being found out, that is lost as well.
+	for _, how := range []action{loseRequest, loseAnswer} {
+		first, second := w.network.arm(endTxn, loseAnswer), w.network.arm(initProducerID, how)
+		b.send(b.plain(40)...)
+		await(t, "EndTxn", first.fired)
+		await(t, "InitProducerID", second.fired)
+		b.awaitCommitted()
+	}
+	b.verify()
+}

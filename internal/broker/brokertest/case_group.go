@@ -1,0 +1,204 @@
+package brokertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"pulse-scorer/internal/broker"
+)
+
+// Numbers of the Kafka APIs that faults are tied to.
+const (
+	produce            int16 = 0
+	fetch              int16 = 1
+	heartbeat          int16 = 12
+	initProducerID     int16 = 22
+	addPartitionsToTxn int16 = 24
+	addOffsetsToTxn    int16 = 25
+	endTxn             int16 = 26
+	txnOffsetCommit    int16 = 28
+)
+
+// traffic produces until it is stopped, so that things happen under load.
+func (b *bundle) traffic() (stop func()) {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(b.t.Context())
+	sent := make(chan []*kgo.Record, 1)
+	client := b.newClient()
+	go func() {
+		var all []*kgo.Record
+		defer func() { sent <- all }()
+		for i := 0; ctx.Err() == nil; i++ {
+			records := b.plain(20)
+			for n, r := range records {
+				r.Value = fmt.Appendf(nil, "traffic-%d-%d", i, n)
+			}
+			if err := client.ProduceSync(b.t.Context(), records...).FirstErr(); err != nil {
+				b.t.Errorf("traffic: %v", err)
+				return
+			}
+			all = append(all, records...)
+		}
+	}()
+	return func() {
+		b.t.Helper()
+		cancel()
+		b.expect(<-sent...)
+	}
+}
+
+// awaitTasks waits until each of the workers has as many tasks as said.
+func (b *bundle) awaitTasks(workers []*worker, want ...int) {
+	b.t.Helper()
+	eventually(b.t, func() string {
+		got := make([]int, len(workers))
+		for i, w := range workers {
+			got[i] = w.assigned()
+			if err := w.engine.Ready(); err != nil {
+				return err.Error()
+			}
+		}
+		return differ("tasks of the members", got, want)
+	})
+}
+
+// groupOfTwo: tasks are divided, one member leaves and comes back; nothing is
+// lost or doubled, and a task that need not move does not.
+func groupOfTwo(t *testing.T, c Cluster) {
+	b := newBundle(t, c, layout{})
+	stop := b.traffic()
+	one := b.start()
+	b.awaitTasks([]*worker{one}, 4)
+	two := b.start()
+	b.awaitTasks([]*worker{one, two}, 2, 2)
+	for id, n := range one.recorder.taken() {
+		if n != 1 {
+			t.Errorf("the first member restored task %d %d times, want once: what it keeps must not move", id, n)
+		}
+	}
+	two.stop()
+	b.awaitTasks([]*worker{one}, 4)
+	back := b.start()
+	b.awaitTasks([]*worker{one, back}, 2, 2)
+	kept := 0
+	for _, n := range one.recorder.taken() {
+		if n == 1 {
+			kept++
+		}
+	}
+	if kept != 2 {
+		t.Errorf("%d tasks stayed with the first member all the time, want 2: %v", kept, one.recorder.taken())
+	}
+	stop()
+	b.verify()
+	one.stop()
+	back.stop()
+}
+
+// instance makes a static member.
+func instance(id string) func(*broker.Settings) {
+	return func(s *broker.Settings) { s.InstanceID = id }
+}
+
+// staticRestart: a static member that is restarted within its session gets its
+// tasks again, and the others do not hear of it.
+func staticRestart(t *testing.T, c Cluster) {
+	b := newBundle(t, c, layout{})
+	one := b.start(instance("one"))
+	two := b.start(instance("two"))
+	b.awaitTasks([]*worker{one, two}, 2, 2)
+	b.send(b.plain(200)...)
+	b.awaitCommitted()
+	rebalances, _ := two.metric("pulse_rebalances_total")
+	before := one.recorder.taken()
+	one.stop()
+	b.send(b.plain(200)...)
+	again := b.start(instance("one"))
+	b.awaitTasks([]*worker{again, two}, 2, 2)
+	b.verify()
+	if !c.KeepsStaticMembers {
+		return
+	}
+	if n, _ := two.metric("pulse_rebalances_total"); n != rebalances {
+		t.Errorf("the other member saw %v rebalances, want none", n-rebalances)
+	}
+	for id := range again.recorder.taken() {
+		if before[id] == 0 {
+			t.Errorf("task %d moved to the restarted member", id)
+		}
+	}
+}
+
+// staticKilled: a static member that was killed inside a transaction whose
+// offsets were accepted goes on at once when it is restarted, because it fences
+// itself before it asks for the offsets.
+func staticKilled(t *testing.T, c Cluster) {
+	b := newBundle(t, c, layout{})
+	one := b.start(instance("one"))
+	b.send(b.plain(100)...)
+	b.awaitCommitted()
+	died := one.network.arm(endTxn, dieBefore)
+	b.send(b.plain(100)...)
+	await(t, "no transaction ended", died.fired)
+	one.kill()
+	again := b.start(instance("one"))
+	if c.KeepsStaticMembers {
+		eventuallyWithin(t, unstablePatience, func() string {
+			if err := again.engine.Ready(); err != nil {
+				return err.Error()
+			}
+			return ""
+		})
+	}
+	b.verify()
+}
+
+// unstablePatience is how long an engine waits for somebody else's open
+// transaction before it fences the owner; its own must not cost that.
+const unstablePatience = sessionTimeout / 3
+
+// staticReplaced: of two processes with one instance ID the earlier stops for
+// good and says why.
+func staticReplaced(t *testing.T, c Cluster) {
+	b := newBundle(t, c, layout{})
+	stop := b.traffic()
+	one := b.start(instance("same"))
+	b.awaitTasks([]*worker{one}, 4)
+	two := b.start(instance("same"))
+	await(t, "the replaced member goes on", one.ended)
+	if !errors.Is(one.err, broker.ErrFatal) {
+		t.Errorf("the replaced member ended with %v, want a fatal error", one.err)
+	}
+	b.awaitTasks([]*worker{two}, 4)
+	stop()
+	b.verify()
+}
+
+// foreignMember: a group of other consumers is not joined; half the tasks would
+// be with somebody who does not know what they are.
+func foreignMember(t *testing.T, c Cluster) {
+	b := newBundle(t, c, layout{})
+	other := b.newClient(kgo.ConsumerGroup(b.group), kgo.ConsumeTopics(b.topology.Input))
+	eventually(t, func() string {
+		ctx, cancel := context.WithTimeout(t.Context(), pollInterval)
+		defer cancel()
+		other.PollFetches(ctx)
+		if _, generation := other.GroupMetadata(); generation < 0 {
+			return "the other consumer has not joined"
+		}
+		return ""
+	})
+	w := b.start()
+	await(t, "a member of a foreign group goes on", w.ended)
+	if !errors.Is(w.err, broker.ErrFatal) {
+		t.Errorf("ended with %v, want a fatal error", w.err)
+	}
+	if got := b.committed(); !slices.Equal(got, slices.Repeat([]int64{-1}, len(got))) {
+		t.Errorf("offsets were committed: %v", got)
+	}
+}
