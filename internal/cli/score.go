@@ -25,6 +25,8 @@ type lineScorer interface {
 	// AppendResult appends the result of a line to dst, or says why the line
 	// is bad. A zero now stands for the signal's own timestamp.
 	AppendResult(dst, line []byte, now time.Time) ([]byte, *pulse.Bad)
+	// Skip counts a line that is not given to it.
+	Skip()
 }
 
 // scorerMaker makes the scorer for an environment.
@@ -128,6 +130,7 @@ func scoreLines(in io.Reader, out io.Writer, scorer lineScorer, limit int, now t
 		var why *pulse.Bad
 		if line.TooLong {
 			why = tooLong(line, limit)
+			scorer.Skip()
 		} else {
 			buf, why = scorer.AppendResult(buf[:0], line.Bytes, now)
 		}

@@ -21,6 +21,8 @@ import (
 // so.
 type echo struct{}
 
+func (echo) Skip() {}
+
 var _ lineScorer = echo{}
 
 func (echo) AppendResult(dst, line []byte, now time.Time) ([]byte, *pulse.Bad) {

@@ -62,6 +62,9 @@ func (t *Task) forget() {
 	t.open.reset()
 }
 
+// Skip counts a line that is not scored.
+func (s *Scorer) Skip() { s.next++ }
+
 func floorMilli(micros int64) int64 {
 	ms := micros / microsPerMilli
 	if micros%microsPerMilli < 0 {

@@ -1,0 +1,75 @@
+// Package broker is the engine: it keeps a process in the consumer group, takes
+// tasks, fetches their input, runs their record path and commits what comes of
+// it. It is the only importer of kafka-go.
+//
+// # Guarantees
+//
+// Results, dead letters, state changes and input offsets of a batch are one
+// Kafka transaction: all of them become visible, or none. A read_committed
+// reader sees each record's outcome once, whatever is killed, paused, cut or
+// rebalanced. A worker that has lost its tasks can neither write visibly nor
+// move their offsets.
+//
+// # The files, in the order of a record's way
+//
+//	engine.go       the loop that owns everything; start, drain, rebalance
+//	member.go       JoinGroup, SyncGroup, Heartbeat; assignment.go, generation.go
+//	takeover.go     taking a task: fence, stable offsets, owner record; restore.go
+//	fetch.go        long polls; aborted.go filters, worker.go runs the record path
+//	output.go       record batches; commit.go decides when a transaction is due
+//	committer.go    its requests; settle.go finds out what became of it
+//	cluster.go      speaking to brokers; coordinator.go, metadata.go, offsets.go,
+//	                transact.go, fetchapi.go are the requests by subject
+//	topics.go       what the topics must be; producer.go writes to one (produce)
+//
+// # Who owns what
+//
+// One goroutine (Engine.loop) owns all bookkeeping. Each running task has a
+// worker goroutine that owns its state and executes the loop's orders one after
+// the other. The committer owns the transactional ID. The member owns the
+// group. They exchange messages; what is shared has a lock beside it.
+//
+// # Decisions
+//
+//   - Requests of the engine are frames of our own (package wire) on kafka-go's
+//     connections, through protocol.RawExchanger. That is a twentieth of the cost
+//     per fetched record, and most of kafka-go v0.4.51's request types are not
+//     usable here: Heartbeat hides errors, SyncGroup fails on them, OffsetFetch
+//     cannot ask for stable offsets, TxnOffsetCommit sends a leader epoch.
+//     Transport gives connections, routing by broker ID, TLS and SASL; Client
+//     creates and describes topics.
+//   - Memory instead of overlays: a task's state is changed in place and an undo
+//     log takes a batch back (package state). While transaction N commits, the
+//     workers compute N+1; when N fails, both go.
+//   - A transaction is opened only when everything in it is computed, and is open
+//     for its five requests only. So it stays far below a second, and nothing but
+//     the broker is waited for while it is open.
+//   - Any failure of a transaction goes one way (settle.go): heartbeat,
+//     InitProducerID until it answers 0, stable offsets, verdict per task. That
+//     costs milliseconds where an EndTxn(abort) might have done, and it is one
+//     path instead of one per error code.
+//   - Former owners are found in three places: the metadata of the last committed
+//     offset (every commit puts the transactional ID there), owner records above
+//     the last stable offset of the state, and the IDs that the group's last
+//     assignment had and this one has not. The first saves reading the whole state
+//     partition twice. An operator's offset reset clears it; then a dead worker's
+//     open transaction is found by the second, after two seconds at the latest.
+//   - When the group's offset is not the one the state was written with (an
+//     operator's reset, a recreated topic), the group's offset counts: somebody
+//     wanted it. The disagreement is logged and counted. Records that come again
+//     are duplicates by their remembered IDs, within the dedupe window.
+//   - An offset outside the log goes to the log's start, loudly and counted: too
+//     early is safe, too late would lose.
+//   - Output topics are written with the present time, not with the input's: the
+//     input's time is in the result, and retention must not delete results of old
+//     signals at once.
+//   - A batch is at most 900 KiB before compression, under the broker's default
+//     message.max.bytes. A batch that the broker refuses all the same is made
+//     smaller; a single record that it refuses becomes a dead letter, and a dead
+//     letter that it refuses keeps its size and hash only.
+//
+// # What comes with later releases
+//
+// Retry tiers; merged ID segments and warm state across rebalances; the release
+// of stalled tasks.
+package broker
