@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -50,4 +51,16 @@ func retry(ctx context.Context, do func() error) error {
 			return errors.Join(err, context.Cause(ctx))
 		}
 	}
+}
+
+// settling is how long a cluster may need for what it does anyway: leaders of
+// new topics, the first coordinator of a group.
+const settling = 3 * time.Second
+
+// level is how loudly to speak of something that has been tried since began.
+func (e *Engine) level(began time.Time) slog.Level {
+	if e.deps.Now().Sub(began) < settling {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }

@@ -77,6 +77,7 @@ var errNewGeneration = errors.New("the group has a new generation")
 
 func (to *takeover) run(ctx context.Context) {
 	e := to.engine
+	began := e.deps.Now()
 	for pause := newBackoff(); ; {
 		offsets, ends, err := to.claim(ctx)
 		if err == nil {
@@ -89,7 +90,7 @@ func (to *takeover) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		e.log.Warn("tasks cannot be taken yet, trying again", slog.Any("tasks", to.ids()), slog.Any("err", err))
+		e.log.Log(ctx, e.level(began), "tasks cannot be taken yet, trying again", slog.Any("tasks", to.ids()), slog.Any("err", err))
 		e.cluster.refresh()
 		pause.wait(ctx)
 	}
