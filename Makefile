@@ -10,6 +10,8 @@ GO ?= go
 FUZZTIME ?= 60s
 # More words for the go test of a target, for example: make integration TESTFLAGS='-race -run Broker'
 TESTFLAGS ?=
+# How many workers the chaos target kills.
+KILLS ?= 20
 
 # Built from source by the Go toolchain, so that everybody has the same linters (about 80 s once on two cores).
 GOLANGCI_VERSION := v2.15.0
@@ -75,6 +77,10 @@ integration: ## tests on a real Kafka: a container, or the cluster in PULSE_TEST
 	@if grep -E '^ *--- SKIP' $(INTEGRATION_LOG); then echo "integration: tests were skipped" >&2; exit 1; fi
 	@grep -qE 'real Kafka: ' $(INTEGRATION_LOG) || { echo "integration: no test had a real Kafka" >&2; exit 1; }
 	@echo "integration: $$(grep -cE '^ *--- PASS' $(INTEGRATION_LOG)) tests passed on a real Kafka, 0 skipped"
+
+.PHONY: chaos
+chaos: ## KILLS (20) workers killed under load, and every request disturbed, on a real Kafka; integration does less of it
+	$(GO) test -tags integration -count=1 -timeout 20m -v -run 'TestChaos|TestFaults' $(TESTFLAGS) ./integration -kills $(KILLS)
 
 .PHONY: integration-local
 integration-local: ## the same where no image can be pulled: builds one, starts a container engine if none runs (root)

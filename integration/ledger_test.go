@@ -40,7 +40,7 @@ type ledgerRow struct {
 // mostFaults are listed by name; the table has all in numbers.
 const mostFaults = 20
 
-func (l *ledger) fault(format string, args ...any) {
+func (l *ledger) faultf(format string, args ...any) {
 	if len(l.faults) < mostFaults {
 		l.faults = append(l.faults, fmt.Sprintf(format, args...))
 	}
@@ -73,14 +73,14 @@ func (l *lab) account(ctx context.Context, t *testing.T) *ledger {
 	for partition, seen := range ids {
 		for id, n := range seen {
 			if n > 1 {
-				book.fault("signal %s has %d results in partition %d", id, n, partition)
+				book.faultf("signal %s has %d results in partition %d", id, n, partition)
 			}
 		}
 	}
 	for _, outcome := range []map[coordinates]int{scored, dead} {
 		for at := range outcome {
 			if !input[at] {
-				book.fault("an outcome names input offset %d of partition %d, which there is not", at.offset, at.partition)
+				book.faultf("an outcome names input offset %d of partition %d, which there is not", at.offset, at.partition)
 			}
 		}
 	}
@@ -89,7 +89,7 @@ func (l *lab) account(ctx context.Context, t *testing.T) *ledger {
 		row := rows[partition]
 		row.committed, row.end = committed[partition].offset, l.end(ctx, t, l.topics.Input, partition)
 		if row.committed != row.end {
-			book.fault("partition %d: committed offset %d, end of the input %d", partition, row.committed, row.end)
+			book.faultf("partition %d: committed offset %d, end of the input %d", partition, row.committed, row.end)
 		}
 		book.rows = append(book.rows, *row)
 	}
@@ -102,7 +102,7 @@ func (l *ledger) enter(row *ledgerRow, at coordinates, scored, dead int, known b
 	switch {
 	case scored+dead > 1:
 		row.doubled++
-		l.fault("partition %d offset %d: %d results and %d dead letters", at.partition, at.offset, scored, dead)
+		l.faultf("partition %d offset %d: %d results and %d dead letters", at.partition, at.offset, scored, dead)
 	case scored == 1:
 		row.scored++
 	case dead == 1:
@@ -111,7 +111,7 @@ func (l *ledger) enter(row *ledgerRow, at coordinates, scored, dead int, known b
 		row.duplicate++
 	default:
 		row.lost++
-		l.fault("partition %d offset %d: no outcome", at.partition, at.offset)
+		l.faultf("partition %d offset %d: no outcome", at.partition, at.offset)
 	}
 }
 
@@ -131,7 +131,7 @@ func (l *lab) scored(ctx context.Context, t *testing.T, book *ledger) (map[coord
 			t.Fatalf("result at %d-%d: %v", record.Partition, record.Offset, err)
 		}
 		if result.Input.Partition != record.Partition {
-			book.fault("a result of input partition %d lies in partition %d", result.Input.Partition, record.Partition)
+			book.faultf("a result of input partition %d lies in partition %d", result.Input.Partition, record.Partition)
 		}
 		byOffset[coordinates{result.Input.Partition, result.Input.Offset}]++
 		if byID[record.Partition] == nil {
@@ -159,14 +159,17 @@ func (l *lab) dead(ctx context.Context, t *testing.T, book *ledger) map[coordina
 			}
 		}
 		letters[at]++
-		book.fault("dead letter of partition %d offset %d", at.partition, at.offset)
+		book.faultf("dead letter of partition %d offset %d", at.partition, at.offset)
 	}
 	return letters
 }
 
 // identity is source and ID of a signal or a result.
 func identity(value []byte) string {
-	var signal struct{ Source, ID string }
+	var signal struct {
+		Source string `json:"source"`
+		ID     string `json:"id"`
+	}
 	if err := json.Unmarshal(value, &signal); err != nil {
 		return ""
 	}

@@ -11,6 +11,7 @@ import (
 // net.Conn allows; Close may come from anywhere.
 type conn struct {
 	net.Conn
+
 	net *Net
 
 	// written is the start of a request that has not been written to its end.
@@ -68,7 +69,7 @@ func (c *conn) request(frame []byte) error {
 		}
 	}
 	_, err = c.Conn.Write(frame)
-	return err
+	return err //nolint:wrapcheck // the client looks at the connection's own errors
 }
 
 // await notes what is to happen to the answer with a correlation ID.

@@ -108,17 +108,18 @@ func Matrix() []Fault {
 	return faults
 }
 
-// occurrences of each API to put a fault at. A first JoinGroup only fetches a
-// member ID (KIP-394), and the third InitProducerID and SyncGroup never come.
+// occurrences of each API to put a fault at. The first two JoinGroups make one
+// join (KIP-394), and the third InitProducerID and SyncGroup never come.
 func occurrences(api API) []int {
 	switch api {
 	case InitProducerID, SyncGroup:
 		return []int{1}
 	case JoinGroup, FindCoordinator, OffsetFetch, Metadata:
 		return []int{1, 2}
+	case ListOffsets, Heartbeat:
+		return []int{1, 3}
 	case AddPartitionsToTxn, AddOffsetsToTxn, Produce, TxnOffsetCommit, EndTxn, Fetch:
 		return []int{1, 4}
-	default:
-		return []int{1, 3}
 	}
+	panic(fmt.Sprintf("%v has no place in the matrix", api))
 }

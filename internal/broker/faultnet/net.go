@@ -45,7 +45,7 @@ func New(f Fault) *Net { return &Net{fault: f, seen: make(map[API]int)} }
 func (n *Net) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := n.dialer.DialContext(ctx, network, address)
 	if err != nil {
-		return nil, err
+		return nil, err //nolint:wrapcheck // the client looks at the dialer's own errors
 	}
 	return &conn{Conn: c, net: n, awaited: make(map[int32]Kind)}, nil
 }
@@ -96,10 +96,13 @@ func (n *Net) Close() error {
 	}
 	l := n.late
 	n.late = nil
-	return l.upstream.Close()
+	if err := l.upstream.Close(); err != nil {
+		return fmt.Errorf("close a connection with a delayed request: %w", err)
+	}
+	return nil
 }
 
-// pass decides about one request. verdict is what happens to it, if anything.
+// pass decides about one request: what happens to it, if it is the one.
 func (n *Net) pass(c *conn, frame []byte) (kind Kind, hit bool, err error) {
 	api := API(int16(binary.BigEndian.Uint16(frame[4:])))
 	n.mu.Lock()
@@ -136,7 +139,7 @@ func (n *Net) deliver() error {
 	defer timer.Stop()
 	for _, f := range l.frames {
 		if _, err := l.upstream.Write(f); err != nil {
-			return err
+			return fmt.Errorf("write: %w", err)
 		}
 	}
 	for _, f := range l.frames {
@@ -177,11 +180,12 @@ func (n *Net) abandon(l *late) bool {
 // maxFrame bounds what a frame may claim to hold.
 const maxFrame = 256 << 20
 
-// readFrame reads one frame, size included.
+// readFrame reads one frame, size included. Its errors are the connection's own,
+// as the client expects them.
 func readFrame(r io.Reader) ([]byte, error) {
 	var size [4]byte
 	if _, err := io.ReadFull(r, size[:]); err != nil {
-		return nil, err
+		return nil, err //nolint:wrapcheck // see above
 	}
 	n := binary.BigEndian.Uint32(size[:])
 	if n < 4 || n > maxFrame {
@@ -190,5 +194,5 @@ func readFrame(r io.Reader) ([]byte, error) {
 	frame := make([]byte, 4+n)
 	copy(frame, size[:])
 	_, err := io.ReadFull(r, frame[4:])
-	return frame, err
+	return frame, err //nolint:wrapcheck // see above
 }

@@ -1,0 +1,319 @@
+//go:build integration
+
+package integration_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"pulse-scorer/integration/kafkatest"
+)
+
+// kills is how many workers the kill test kills. make chaos wants 20; five are
+// enough to see a broken engine in every run of the suite.
+var kills = flag.Int("kills", 5, "how many workers TestChaos kills")
+
+const (
+	sigcont         = syscall.SIGCONT
+	chaosPartitions = 8
+	recordsPerKill  = 10_000
+	// killCycle is about what one kill takes: detection, restart, the next one's moment.
+	killCycle = 9 * time.Second
+	// longLoad is the least length of the load, unless a few kills are over before.
+	longLoad = 60 * time.Second
+	// takeoverLimit is the promise: detection, which is the session's, and a second.
+	takeoverLimit = sessionTimeout + time.Second
+)
+
+// Workers as a user runs them, against a broker with its default transaction
+// time-outs, are killed, stopped and drained under load. The parts run one after
+// the other, because they measure time.
+func TestChaos(t *testing.T) { //nolint:paralleltest // measures how long a takeover takes
+	brokers := kafkatest.Brokers(t)
+	program := buildWorker(t.Context(), t)
+	for _, part := range []struct { //nolint:paralleltest // one after the other
+		name string
+		run  func(context.Context, *testing.T, *lab, string)
+	}{
+		{"killed workers are replaced within the session and a second", killWorkers},
+		{"a worker stopped beyond its session writes nothing", stopWorker},
+		{"a worker leaves and comes back", leaveAndComeBack},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(*kills)*30*time.Second+3*time.Minute)
+			defer cancel()
+			part.run(ctx, t, newLab(ctx, t, brokers, kafkatest.Name("chaos"), chaosPartitions), program)
+		})
+	}
+}
+
+// kill is one row of the report.
+type kill struct {
+	worker, evidence string
+	tasks            int
+	first, all       time.Duration // from the kill to committed work on the victim's partitions
+}
+
+// killWorkers kills one of two workers again and again, three times inside an open
+// transaction, then once while it restores what it was given. The other one takes
+// over; then a new process takes the dead one's place.
+func killWorkers(ctx context.Context, t *testing.T, lab *lab, program string) {
+	t.Helper()
+	var workers [2]*worker
+	var names [2]string // transactional IDs
+	start := func(i, run int) {
+		workers[i] = lab.startWorker(t, program, fmt.Sprintf("%c%d", 'A'+i, run))
+	}
+	start(0, 0)
+	names[0] = lab.awaitJoined(ctx, t, 1).txnID
+	start(1, 0)
+	names[1] = lab.awaitJoined(ctx, t, 2, names[0]).txnID
+	load := lab.startLoad(ctx, *kills*recordsPerKill, time.Duration(*kills+1)*killCycle)
+
+	var report []kill
+	victim := 0
+	for n := range *kills {
+		inRestore := n%4 == 3
+		if !inRestore {
+			victim = n % 2
+		}
+		other := 1 - victim
+		if workers[victim] == nil {
+			start(victim, n)
+		}
+		var m member
+		var evidence string
+		if inRestore {
+			m, evidence = lab.freezeInRestore(ctx, t, workers[victim], names[other])
+		} else {
+			for i := range workers {
+				if workers[i] == nil {
+					start(i, n)
+				}
+				if names[i] == "" {
+					names[i] = lab.awaitJoined(ctx, t, 2, names[1-i]).txnID
+				}
+			}
+			m, evidence = lab.freezeInTransaction(ctx, t, workers[victim], names[victim], opened)
+		}
+		k := lab.killAndMeasure(ctx, t, workers[victim], m)
+		k.evidence = evidence
+		report = append(report, k)
+		t.Logf("kill %d of %d: worker %s, %d tasks, %s; work went on after %v, on all of them after %v",
+			n+1, *kills, k.worker, k.tasks, k.evidence, k.first.Round(time.Millisecond), k.all.Round(time.Millisecond))
+		if k.all > takeoverLimit {
+			t.Errorf("kill %d: committed work on all of the victim's partitions after %v, want at most %v", n+1, k.all, takeoverLimit)
+		}
+		workers[victim], names[victim] = nil, ""
+		load.last(time.Duration(*kills-n) * killCycle)
+	}
+	load.finish(t, min(longLoad, time.Duration(*kills)*killCycle))
+	lab.awaitEnd(ctx, t)
+	for _, w := range workers {
+		if w != nil {
+			w.drain(ctx, t)
+		}
+	}
+	book := lab.account(ctx, t)
+	t.Logf("kills:\n%s\nledger:\n%s", reportOf(report), book)
+	book.expectBalanced(t)
+	if want := load.total; book.total().in != want || book.total().duplicate == 0 {
+		t.Errorf("%d records in, %d of them duplicates, want %d in and some duplicates", book.total().in, book.total().duplicate, want)
+	}
+}
+
+// freezeInRestore stops a new worker after it was given tasks and before it has
+// restored all of them.
+func (l *lab) freezeInRestore(ctx context.Context, t *testing.T, w *worker, other string) (member, string) {
+	t.Helper()
+	w.awaitGained(ctx, t)
+	w.freeze(ctx, t)
+	gained, restored, _ := w.restoring()
+	var m member
+	for _, found := range l.members(ctx, t) {
+		if found.txnID != other {
+			m = found
+		}
+	}
+	if restored < gained && len(m.tasks) > 0 {
+		state, _, _ := l.transactionState(ctx, t, m.txnID)
+		return m, fmt.Sprintf("restore: %d of %d tasks restored, transaction %q", restored, gained, state)
+	}
+	// Too late, or the group has gone on: kill it in a transaction instead.
+	w.signal(t, sigcont)
+	m = l.awaitJoined(ctx, t, 2, other)
+	return l.freezeInTransaction(ctx, t, w, m.txnID, opened)
+}
+
+// killAndMeasure kills a stopped worker and waits for committed work of somebody
+// else on every partition that was its own.
+func (l *lab) killAndMeasure(ctx context.Context, t *testing.T, w *worker, m member) kill {
+	t.Helper()
+	before := l.committed(ctx, t)
+	at := time.Now()
+	w.kill(t)
+	k := kill{worker: w.name, tasks: len(m.tasks)}
+	left := slices.Clone(m.tasks)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for len(left) > 0 {
+		now := l.committed(ctx, t)
+		took := time.Since(at)
+		left = slices.DeleteFunc(left, func(task int32) bool {
+			// Taking a task commits its unchanged offset; work moves it.
+			return now[task].owner != m.txnID && now[task].offset > max(before[task].offset, 0)
+		})
+		if len(left) < k.tasks && k.first == 0 {
+			k.first = took
+		}
+		k.all = took
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("nobody works on partitions %v of the killed worker %s: %v, before %v", left, w.name, now, before)
+		}
+	}
+	return k
+}
+
+func reportOf(report []kill) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "kill\tworker\ttasks\tfirst work\tall at work\tkilled in")
+	var times []time.Duration
+	for i, k := range report {
+		_, _ = fmt.Fprintf(w, "%d\t%s\t%d\t%.2f s\t%.2f s\t%s\n", i+1, k.worker, k.tasks, k.first.Seconds(), k.all.Seconds(), k.evidence)
+		times = append(times, k.all)
+	}
+	_ = w.Flush()
+	slices.Sort(times)
+	_, _ = fmt.Fprintf(&b, "kill to work on all partitions: p50 %.2f s, max %.2f s, limit %.0f s\n",
+		times[len(times)/2].Seconds(), times[len(times)-1].Seconds(), takeoverLimit.Seconds())
+	return b.String()
+}
+
+// stopWorker stops a worker inside an open transaction until the group has expelled
+// it and somebody else works on its tasks. Continued, it must not bring that
+// transaction to an end: nothing visible, no offset moved.
+func stopWorker(ctx context.Context, t *testing.T, lab *lab, program string) {
+	t.Helper()
+	a := lab.startWorker(t, program, "A")
+	nameA := lab.awaitJoined(ctx, t, 1).txnID
+	b := lab.startWorker(t, program, "B")
+	nameB := lab.awaitJoined(ctx, t, 2, nameA).txnID
+	load := lab.startLoad(ctx, 20_000, 30*time.Second)
+
+	m, evidence := lab.freezeInTransaction(ctx, t, a, nameA, written)
+	stopped := time.Now()
+	before := lab.committed(ctx, t)
+	lab.awaitMembers(ctx, t, "without the stopped worker", func(ms []member) bool {
+		return len(ms) == 1 && ms[0].txnID == nameB && len(ms[0].tasks) == chaosPartitions
+	})
+	lab.awaitWork(ctx, t, m, before)
+	t.Logf("worker A stopped for %v with %s; the group is without it", time.Since(stopped).Round(time.Millisecond), evidence)
+
+	last := lab.committed(ctx, t)
+	a.signal(t, sigcont)
+	var again member
+	lab.awaitMembers(ctx, t, "of two again", func(ms []member) bool {
+		last = lab.expectForward(ctx, t, last, nameA)
+		for _, one := range ms {
+			if one.txnID != nameB {
+				again = one
+			}
+		}
+		return len(ms) == 2 && len(again.tasks) > 0
+	})
+	if again.txnID == nameA || again.id == m.id {
+		t.Errorf("the worker came back as %+v, want a new member with a new transactional ID; it was %+v", again, m)
+	}
+	if state, _, _ := lab.transactionState(ctx, t, nameA); state == ongoing || state == "CompleteCommit" {
+		t.Errorf("the old transaction is %s, want it aborted", state)
+	}
+	lab.awaitWork(ctx, t, member{txnID: nameB, tasks: again.tasks}, last)
+	load.finish(t, 0)
+	lab.awaitEnd(ctx, t)
+	a.drain(ctx, t)
+	b.drain(ctx, t)
+	book := lab.account(ctx, t)
+	t.Logf("ledger:\n%s", book)
+	book.expectBalanced(t)
+}
+
+// awaitWork waits for committed work of somebody else than m on its tasks.
+func (l *lab) awaitWork(ctx context.Context, t *testing.T, m member, before map[int32]offset) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		now := l.committed(ctx, t)
+		if !slices.ContainsFunc(m.tasks, func(task int32) bool {
+			return now[task].owner == m.txnID || now[task].offset <= before[task].offset
+		}) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("nobody else works on %v: %v", m.tasks, now)
+		}
+	}
+}
+
+// expectForward fails the test when an offset has gone back, or was committed by a
+// worker that must not commit any more.
+func (l *lab) expectForward(ctx context.Context, t *testing.T, last map[int32]offset, fenced string) map[int32]offset {
+	t.Helper()
+	now := l.committed(ctx, t)
+	for _, task := range slices.Sorted(maps.Keys(now)) {
+		if now[task].offset < last[task].offset || now[task].owner == fenced {
+			t.Fatalf("task %d: offset %v after %v, and %s must not commit", task, now[task], last[task], fenced)
+		}
+	}
+	return now
+}
+
+// leaveAndComeBack drains each of two workers in turn under load and starts it
+// again.
+func leaveAndComeBack(ctx context.Context, t *testing.T, lab *lab, program string) {
+	t.Helper()
+	const rounds = 4
+	workers := []*worker{lab.startWorker(t, program, "A"), lab.startWorker(t, program, "B")}
+	lab.awaitJoined(ctx, t, 2)
+	load := lab.startLoad(ctx, 40_000, 20*time.Second)
+	for n := range rounds {
+		lab.awaitProgress(ctx, t)
+		took := workers[n%2].drain(ctx, t)
+		lab.awaitJoined(ctx, t, 1)
+		lab.awaitProgress(ctx, t)
+		workers[n%2] = lab.startWorker(t, program, fmt.Sprintf("%c%d", 'A'+n%2, n+1))
+		lab.awaitJoined(ctx, t, 2)
+		t.Logf("worker %c drained in %v, exit 0, and came back", 'A'+n%2, took.Round(time.Millisecond))
+	}
+	load.finish(t, 0)
+	lab.awaitEnd(ctx, t)
+	for _, w := range workers {
+		w.drain(ctx, t)
+	}
+	book := lab.account(ctx, t)
+	t.Logf("ledger:\n%s", book)
+	book.expectBalanced(t)
+}
+
+// awaitProgress waits until every partition's committed offset has moved.
+func (l *lab) awaitProgress(ctx context.Context, t *testing.T) {
+	t.Helper()
+	var all member
+	for p := range int32(l.partitions) {
+		all.tasks = append(all.tasks, p)
+	}
+	l.awaitWork(ctx, t, all, l.committed(ctx, t))
+}
