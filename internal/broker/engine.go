@@ -193,7 +193,7 @@ func (e *Engine) startDrain() {
 	e.draining = true
 	e.health.holdFor("draining")
 	for _, t := range e.tasks {
-		t.dropQueue()
+		t.dropWaiting()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -139,6 +140,22 @@ func (t *task) dropQueue() {
 		}
 	}
 	t.queue, t.queued = nil, 0
+	t.epoch++
+}
+
+// dropWaiting gives back the input that no worker has begun with. The chunk
+// under way stays: what the worker computes of it is in its batch, and the
+// offset that the batch commits must cover it
+// (TestDrain_CommitsTheOffsetOfWhatIsUnderWay).
+func (t *task) dropWaiting() {
+	t.queue = slices.DeleteFunc(t.queue, func(c *chunk) bool {
+		if c == t.processing {
+			return false
+		}
+		t.queued -= c.bytes
+		c.buf.release()
+		return true
+	})
 	t.epoch++
 }
 
