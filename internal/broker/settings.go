@@ -98,6 +98,11 @@ type Task interface {
 	Commit()
 	// Rollback takes back the sealed and the open batch.
 	Rollback()
+	// Open comes before the first batch of a task that is restored and at
+	// work, Close after its last: both or neither. A task that is released
+	// while it is being restored is just dropped.
+	Open()
+	Close()
 }
 
 // Validate joins all faults, each with the variable that sets the value.

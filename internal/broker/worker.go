@@ -51,6 +51,8 @@ type reply struct {
 // run executes orders until it is told to stop, or the engine ends.
 func (w *worker) run(replies chan<- reply) {
 	defer w.task.stop()
+	w.path.Open()
+	defer w.path.Close()
 	for {
 		select {
 		case <-w.task.ctx.Done():

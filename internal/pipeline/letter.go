@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"encoding/hex"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,9 +26,17 @@ const (
 	headerValueSHA256 = "pulse-value-sha256"
 )
 
-// maxMessageBytes bounds the one header whose length is not ours to choose;
-// with it all of ours stay below 4 KiB (TestDeadLetter_HeadersStaySmall).
-const maxMessageBytes = 2048
+const (
+	// maxMessageBytes and maxGroupBytes bound the headers whose length others
+	// choose (Kafka itself bounds topic names, to 249); with them all of ours
+	// stay below 4 KiB (TestDeadLetter_HeadersStaySmall).
+	maxMessageBytes = 2048
+	maxGroupBytes   = 1024
+	// maxCarriedBytes is how much key and original headers may have in a dead
+	// letter whose value is withheld. More would be refused like the value,
+	// again and again (TestDeadLetter_OfAWithheldRecordIsSmall).
+	maxCarriedBytes = 256 << 10
+)
 
 // letters writes dead letters.
 type letters struct {
@@ -40,11 +47,12 @@ type letters struct {
 
 // append writes the record, key and value untouched, with the reason.
 func (l *letters) append(in *Record, o Outcome, out Sink) {
+	key := in.Key
 	l.headers = l.headers[:0]
-	for _, h := range in.Headers {
-		if !ours(h.Key) {
-			l.headers = append(l.headers, h)
-		}
+	if in.Withheld != nil && sizeOf(in) > maxCarriedBytes {
+		key = nil
+	} else {
+		l.keep(in.Headers)
 	}
 	l.set(headerTopic, in.Topic)
 	l.set(headerPartition, strconv.Itoa(int(in.Partition)))
@@ -60,7 +68,26 @@ func (l *letters) append(in *Record, o Outcome, out Sink) {
 		l.set(headerValueSize, strconv.FormatInt(w.Size, 10))
 		l.set(headerValueSHA256, hex.EncodeToString(w.SHA256[:]))
 	}
-	out.Append(DeadLetters, in.Key, in.Value, l.headers)
+	out.Append(DeadLetters, key, in.Value, l.headers)
+}
+
+// keep takes over the original headers. Ours, which a dead letter that was sent
+// again has, are set anew.
+func (l *letters) keep(headers []Header) {
+	for _, h := range headers {
+		if !ours(h.Key) {
+			l.headers = append(l.headers, h)
+		}
+	}
+}
+
+// sizeOf is the size of key and headers.
+func sizeOf(in *Record) int {
+	n := len(in.Key)
+	for _, h := range in.Headers {
+		n += len(h.Key) + len(h.Value)
+	}
+	return n
 }
 
 func (l *letters) set(key, value string) {
@@ -69,9 +96,11 @@ func (l *letters) set(key, value string) {
 
 // ours tells headers that a dead letter sets itself.
 func ours(key string) bool {
-	return strings.HasPrefix(key, "__dlq.errors.") || slices.Contains([]string{
-		headerClass, headerStage, headerRecordTime, headerFirstSeen, headerValueSize, headerValueSHA256,
-	}, key)
+	switch key {
+	case headerClass, headerStage, headerRecordTime, headerFirstSeen, headerValueSize, headerValueSHA256:
+		return true
+	}
+	return strings.HasPrefix(key, "__dlq.errors.")
 }
 
 // shortened cuts s to at most n bytes, between two characters.

@@ -19,20 +19,24 @@ type Metrics struct {
 	endToEnd   prometheus.Histogram
 	enrichment prometheus.Counter
 	unlearned  prometheus.Counter
+	remembered *remembered
 
 	mu      sync.Mutex // guards sources
 	sources map[string]prometheus.Counter
 }
 
-// maxSources bounds the label source: senders choose it.
-const maxSources = 100
+// maxSources and maxSourceBytes bound the label source: senders choose it.
+const (
+	maxSources     = 100
+	maxSourceBytes = 256
+)
 
 // NewMetrics registers the metrics of the record path.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		ingested: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pulse_signal_ingest_total",
-			Help: "Signals ingested, once per ID, counted when their batch has committed. Sources beyond the first 100 count as other.",
+			Help: "Signals ingested, once per ID, counted when their batch has committed. Sources beyond the first 100, and those longer than 256 bytes, count as other.",
 		}, []string{"source"}),
 		trust: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "pulse_signal_trust_score", Help: "Trust scores of committed results.",
@@ -58,7 +62,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		unlearned: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pulse_forecasts_unlearned_total", Help: "Forecasts too large to be remembered for the next of their stream.",
 		}),
-		sources: make(map[string]prometheus.Counter),
+		remembered: newRemembered(),
+		sources:    make(map[string]prometheus.Counter),
 	}
 	records := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "pulse_records_total", Help: "Input records by outcome, counted when their batch has committed.",
@@ -73,15 +78,14 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for s := range stages {
 		m.stages[s] = durations.WithLabelValues(s.String())
 	}
-	r.MustRegister(m.ingested, m.trust, m.letters, m.failures, m.misplaced, m.endToEnd, m.enrichment, m.unlearned, records, durations)
+	r.MustRegister(m.ingested, m.trust, m.letters, m.failures, m.misplaced, m.endToEnd, m.enrichment, m.unlearned, m.remembered, records, durations)
 	return m
 }
 
 // committed adds a batch that has become visible.
 func (m *Metrics) committed(c *tally, now time.Time) {
-	c.flushSource()
-	for source, n := range c.sources {
-		m.source(source).Add(float64(n))
+	for name, source := range c.sources {
+		m.source(name).Add(float64(source.n))
 	}
 	for o, n := range c.outcomes {
 		m.records[o].Add(float64(n))
@@ -110,7 +114,7 @@ func (m *Metrics) source(name string) prometheus.Counter {
 	if c, ok := m.sources[name]; ok {
 		return c
 	}
-	if len(m.sources) >= maxSources {
+	if len(m.sources) >= maxSources || len(name) > maxSourceBytes {
 		return m.ingested.WithLabelValues("other")
 	}
 	c := m.ingested.WithLabelValues(name)

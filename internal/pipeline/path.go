@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"fmt"
-	"runtime/debug"
 
 	"pulse-scorer/internal/codec"
 	"pulse-scorer/internal/pulse"
@@ -16,9 +15,9 @@ func (t *Task) Process(in *Record, out Sink) {
 	t.clock.start(in.Offset)
 	switch o := t.evaluate(in); o.Kind {
 	case OutcomeScored:
-		out.Append(Results, in.Key, t.result(in), nil)
+		out.Append(Results, in.Key, t.encoded, nil)
 		t.state.CountScored()
-		t.open.scored(in, &t.signal, &t.score)
+		t.open.scored(in, &t.signal, &t.score, t.unlearned)
 	case OutcomeDuplicate:
 		t.state.CountDuplicate()
 		t.open.outcomes[OutcomeDuplicate]++
@@ -33,13 +32,11 @@ func (t *Task) Process(in *Record, out Sink) {
 
 // evaluate decides the outcome of a record. A panic in a stage is one too.
 func (t *Task) evaluate(in *Record) (o Outcome) {
-	mark := t.state.Mark()
-	t.stage = StageDecode
+	t.begin()
 	defer func() {
 		if cause := recover(); cause != nil {
-			t.state.Undo(mark)
 			o = dead(t.stage, panicked(cause))
-			t.open.panics++
+			t.takeBack()
 		}
 	}()
 	if bad := t.decode(in); bad != nil {
@@ -53,11 +50,47 @@ func (t *Task) evaluate(in *Record) (o Outcome) {
 		return dead(t.stage, conflict())
 	case state.Unseen, state.Died:
 	}
-	t.score.Ingest = t.ingest(in)
+	t.score.Ingest = t.ingest(in, verdict == state.Unseen)
+	t.keepIngest(id, verdict == state.Unseen)
 	enrichment, err := t.enrich()
 	t.combine(enrichment, err)
+	t.emit(in)
 	t.state.Remember(id, state.Scored)
 	return Outcome{Kind: OutcomeScored}
+}
+
+// attempt says what of a record's changes stays when a stage fails.
+type attempt struct {
+	// mark is where to go back to.
+	mark state.Mark
+	// ingested is true once mark lies behind the ingest of id.
+	ingested bool
+	id       state.ID
+}
+
+func (t *Task) begin() {
+	t.stage, t.unlearned = StageDecode, false
+	t.attempt = attempt{mark: t.state.Mark()}
+}
+
+// keepIngest makes ingest's changes stay whatever happens to the later stages:
+// the signal is part of its series from here on. first tells signals that are
+// ingested for the first time.
+func (t *Task) keepIngest(id state.ID, first bool) {
+	t.attempt = attempt{mark: t.state.Mark(), ingested: true, id: id}
+	if first {
+		t.open.ingested(t.signal.Source)
+	}
+}
+
+// takeBack undoes what a failed stage has changed. A signal that was ingested
+// is remembered as dead, so that it can be scored when it comes again without
+// being ingested again (TestPath_APanicKeepsWhatWasIngested).
+func (t *Task) takeBack() {
+	t.state.Undo(t.attempt.mark)
+	if t.attempt.ingested {
+		t.state.Remember(t.attempt.id, state.Dead)
+	}
 }
 
 // decode turns the record's bytes into t.signal.
@@ -71,18 +104,22 @@ func (t *Task) decode(in *Record) *pulse.Bad {
 
 // refuse rejects what must not even be decoded.
 func (t *Task) refuse(in *Record) *pulse.Bad {
-	size := int64(len(in.Value))
+	size, limit := int64(len(in.Value)), int64(t.settings.MaxRecordBytes)
 	if in.Withheld != nil {
 		size = in.Withheld.Size
 	}
+	message := ""
 	switch {
-	case in.Withheld != nil || size > int64(t.settings.MaxRecordBytes):
-		return &pulse.Bad{Class: pulse.TooLarge, Message: fmt.Sprintf(
-			"value of %d bytes is over the limit of %d (PULSE_MAX_RECORD_BYTES)", size, t.settings.MaxRecordBytes)}
+	case size > limit:
+		message = fmt.Sprintf("value of %d bytes is over the limit of %d (PULSE_MAX_RECORD_BYTES)", size, limit)
+	case in.Withheld != nil:
+		message = fmt.Sprintf("the record, with %d bytes of value, key or headers, is too large to be held, or for the dead-letter topic's max.message.bytes", size)
 	case in.ResultRefused:
-		return &pulse.Bad{Class: pulse.TooLarge, Message: "the result is larger than the output topic's max.message.bytes: raise it, or shorten source and trace_id"}
+		message = "the result is larger than the output topic's max.message.bytes: raise it, or shorten source and trace_id"
+	default:
+		return nil
 	}
-	return nil
+	return &pulse.Bad{Class: pulse.TooLarge, Message: message}
 }
 
 // dedupe asks whether the signal has been here before.
@@ -96,10 +133,16 @@ func (t *Task) dedupe() (state.ID, state.Verdict) {
 }
 
 // ingest is what every signal goes through: recency, anomaly, tag, trust index.
-func (t *Task) ingest(in *Record) pulse.Ingest {
+// One that died after its ingest is in its series already (first is false).
+func (t *Task) ingest(in *Record, first bool) pulse.Ingest {
 	t.stage = StageIngest
 	defer t.clock.lap(StageIngest)
-	window := t.state.Observe(t.signal.Source, t.signal.Name, t.signal.Value)
+	var window []float64
+	if first {
+		window = t.state.Observe(t.signal.Source, t.signal.Name, t.signal.Value)
+	} else {
+		window = t.state.Window(t.signal.Source, t.signal.Name)
+	}
 	return t.profile.Ingest(&t.signal, in.TimestampMs*microsPerMilli, window)
 }
 
@@ -117,13 +160,10 @@ func (t *Task) enrich() (*pulse.Enrichment, error) {
 	ctx := scoring.ContextOf(t.signal.Context, memory, t.settings.License)
 	enrichment, err := t.profile.Enrich(t.signal.Record, ctx)
 	if err != nil {
-		t.open.enrichmentErrors++
 		return nil, err
 	}
 	entry := t.profile.MemoryEntry(t.signal.Record, enrichment)
-	if !t.state.Learn(t.signal.Source, t.signal.Name, entry) {
-		t.open.unlearned++
-	}
+	t.unlearned = !t.state.Learn(t.signal.Source, t.signal.Name, entry)
 	return enrichment, nil
 }
 
@@ -134,11 +174,11 @@ func (t *Task) combine(enrichment *pulse.Enrichment, err error) {
 	t.score = t.profile.Combine(t.score.Ingest, t.signal.Kind, enrichment, err)
 }
 
-// result encodes what was found; the bytes are valid until the next record.
-func (t *Task) result(in *Record) []byte {
+// emit encodes what was found; the bytes are valid until the next record.
+func (t *Task) emit(in *Record) {
+	t.stage = StageEmit
 	t.meta.Topic, t.meta.Partition, t.meta.Offset, t.meta.TimestampMs = in.Topic, in.Partition, in.Offset, in.TimestampMs
 	t.encoded = codec.AppendResult(t.encoded[:0], &t.signal, &t.score, &t.meta)
-	return t.encoded
 }
 
 func dead(s Stage, bad *pulse.Bad) Outcome {
@@ -150,8 +190,4 @@ func conflict() *pulse.Bad {
 		Class: pulse.IDConflict, Field: "id",
 		Message: "the same source and id came before with other content (name, value, timestamp or forecast)",
 	}
-}
-
-func panicked(cause any) *pulse.Bad {
-	return &pulse.Bad{Class: pulse.StagePanic, Message: fmt.Sprintf("%v\n%s", cause, debug.Stack())}
 }

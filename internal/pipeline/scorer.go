@@ -5,6 +5,7 @@ import (
 
 	"pulse-scorer/internal/pulse"
 	"pulse-scorer/internal/scoring"
+	"pulse-scorer/internal/state"
 )
 
 // Scorer scores signals one after the other, as one task would, without Kafka:
@@ -36,9 +37,13 @@ func (s *Scorer) AppendResult(dst, line []byte, now time.Time) (out []byte, bad 
 	if own {
 		in.TimestampMs = t.clock.now().UnixMilli()
 	}
+	// Nobody will take this back later: the undo log would only grow.
+	defer t.forget()
+	t.begin()
 	defer func() {
 		if cause := recover(); cause != nil {
 			out, bad = dst, panicked(cause)
+			t.state.Undo(t.attempt.mark)
 		}
 	}()
 	if bad := t.decode(in); bad != nil {
@@ -47,12 +52,12 @@ func (s *Scorer) AppendResult(dst, line []byte, now time.Time) (out []byte, bad 
 	if own {
 		in.TimestampMs = floorMilli(t.signal.Timestamp.Micros)
 	}
-	t.score.Ingest = t.ingest(in)
+	t.score.Ingest = t.ingest(in, true)
+	t.keepIngest(state.ID{}, true)
 	enrichment, err := t.enrich()
 	t.combine(enrichment, err)
-	// Nobody will take this back: the undo log would only grow.
-	t.forget()
-	return append(dst, t.result(in)...), nil
+	t.emit(in)
+	return append(dst, t.encoded...), nil
 }
 
 // forget commits what the last record has changed in the state.

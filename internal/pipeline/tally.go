@@ -12,18 +12,23 @@ import (
 type tally struct {
 	outcomes         [outcomes]int
 	deaths           map[death]int
-	sources          map[string]int
+	sources          map[string]*sourceCount
 	trust            []float64
 	keysAbsent       int
 	keysDiffer       int
 	enrichmentErrors int
 	unlearned        int
-	panics           int
 	// times are the record timestamps of scored records, sampled.
 	times []int64
 
-	lastSource string
-	lastCount  int
+	// last is the source of the signal before: most come in runs.
+	last *sourceCount
+}
+
+// sourceCount counts the ingested signals of a source.
+type sourceCount struct {
+	name string
+	n    int
 }
 
 type death struct {
@@ -32,7 +37,7 @@ type death struct {
 }
 
 func newTally() *tally {
-	return &tally{deaths: make(map[death]int), sources: make(map[string]int)}
+	return &tally{deaths: make(map[death]int), sources: make(map[string]*sourceCount)}
 }
 
 func (c *tally) reset() {
@@ -41,11 +46,16 @@ func (c *tally) reset() {
 	*c = tally{deaths: c.deaths, sources: c.sources, trust: c.trust[:0], times: c.times[:0]}
 }
 
-func (c *tally) scored(in *Record, sig *pulse.Signal, sc *pulse.Score) {
+func (c *tally) scored(in *Record, sig *pulse.Signal, sc *pulse.Score, unlearned bool) {
 	c.outcomes[OutcomeScored]++
-	c.source(sig.Source)
 	if sc.Trust.Valid {
 		c.trust = append(c.trust, sc.Trust.Number)
+	}
+	if sc.EnrichmentError != "" {
+		c.enrichmentErrors++
+	}
+	if unlearned {
+		c.unlearned++
 	}
 	switch {
 	case in.Key == nil:
@@ -58,20 +68,15 @@ func (c *tally) scored(in *Record, sig *pulse.Signal, sc *pulse.Score) {
 	}
 }
 
-// source counts runs of the same source without a map access each.
-func (c *tally) source(s string) {
-	if s != c.lastSource {
-		c.flushSource()
-		c.lastSource = strings.Clone(s)
+// ingested counts a signal of a source, which belongs to the record.
+func (c *tally) ingested(source string) {
+	if c.last == nil || c.last.name != source {
+		if c.last = c.sources[source]; c.last == nil {
+			c.last = &sourceCount{name: strings.Clone(source)}
+			c.sources[c.last.name] = c.last
+		}
 	}
-	c.lastCount++
-}
-
-func (c *tally) flushSource() {
-	if c.lastCount > 0 {
-		c.sources[c.lastSource] += c.lastCount
-	}
-	c.lastSource, c.lastCount = "", 0
+	c.last.n++
 }
 
 func (c *tally) dead(o Outcome) {

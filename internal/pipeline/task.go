@@ -26,6 +26,9 @@ type Settings struct {
 // Validate joins all faults, each with the variable that sets the value.
 func (s *Settings) Validate() error {
 	var errs []error
+	if len(s.Group) > maxGroupBytes {
+		errs = append(errs, fmt.Errorf("PULSE_GROUP: has %d bytes; write at most %d", len(s.Group), maxGroupBytes))
+	}
 	if s.MaxRecordBytes <= 0 {
 		errs = append(errs, fmt.Errorf("PULSE_MAX_RECORD_BYTES: %d is not positive", s.MaxRecordBytes))
 	}
@@ -44,6 +47,7 @@ type Task struct {
 	decoder  *codec.Decoder
 	letters  *letters
 	metrics  *Metrics
+	figures  *figures
 	clock    stageClock
 
 	// open and sealed count the two outstanding batches; the metrics get
@@ -51,16 +55,20 @@ type Task struct {
 	open, sealed *tally
 
 	// Of the record that is being processed.
-	stage  Stage
-	signal pulse.Signal
-	score  pulse.Score
-	meta   codec.Meta
+	stage   Stage
+	attempt attempt
+	signal  pulse.Signal
+	score   pulse.Score
+	meta    codec.Meta
+	// unlearned: its forecast was too large to be remembered.
+	unlearned bool
 
 	scratch, encoded []byte
 }
 
 // New returns a task with empty state. hashKey must be random; now is the wall
-// clock, which never enters a score.
+// clock, which never enters a score. Only a task that never gets as far as Open
+// or Seal may go without metrics.
 func New(s Settings, p *scoring.Profile, m *Metrics, hashKey [16]byte, now func() time.Time) (*Task, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
@@ -70,7 +78,7 @@ func New(s Settings, p *scoring.Profile, m *Metrics, hashKey [16]byte, now func(
 		return nil, err
 	}
 	return &Task{
-		settings: s, profile: p, state: st, metrics: m,
+		settings: s, profile: p, state: st, metrics: m, figures: new(figures),
 		decoder: codec.NewDecoder(codec.Settings{DefaultSource: s.DefaultSource}),
 		letters: &letters{group: s.Group, now: now},
 		clock:   stageClock{now: now, metrics: m},
@@ -85,6 +93,16 @@ func (t *Task) Restore(key, value []byte) error { return t.state.Restore(key, va
 // Restored ends the restore.
 func (t *Task) Restored() error { return t.state.Restored() }
 
+// Open says that the task's work begins: from here on the metrics tell what it
+// remembers, until Close.
+func (t *Task) Open() {
+	t.metrics.remembered.sample(t.figures, t.state.Dedupe())
+	t.metrics.remembered.add(t.figures)
+}
+
+// Close says that the task's work has ended. Nothing is called after it.
+func (t *Task) Close() { t.metrics.remembered.remove(t.figures) }
+
 // Seal ends the open batch: what it changed in the state goes to out.
 func (t *Task) Seal(nowMs int64, out Sink) {
 	t.state.Seal(nowMs, func(key, value []byte) { out.Append(State, key, value, nil) })
@@ -95,6 +113,7 @@ func (t *Task) Seal(nowMs int64, out Sink) {
 func (t *Task) Commit() {
 	t.state.Commit()
 	t.metrics.committed(t.sealed, t.clock.now())
+	t.metrics.remembered.sample(t.figures, t.state.Dedupe())
 	t.sealed.reset()
 }
 

@@ -22,6 +22,10 @@ func (t *Task) Observe(source, name string, value float64) []float64 {
 	return t.windows.push(source, name, value)
 }
 
+// Window returns the window of a series as Observe left it. It is valid until
+// the next call on the Task and must not be changed.
+func (t *Task) Window(source, name string) []float64 { return t.windows.view(source, name) }
+
 // Memory returns the earlier forecasts of a stream as a list, oldest first. It
 // is valid until the next Learn or a rollback.
 func (t *Task) Memory(source, name string) pulse.Value {

@@ -10,8 +10,9 @@ import (
 // Evictions counts IDs let go of, by reason.
 type Evictions struct{ ByTime, ByCount uint64 }
 
-// Stats describes a task's state, with the batches not yet committed.
-type Stats struct {
+// DedupeStats describes what a task remembers of signal IDs, with the batches
+// not yet committed.
+type DedupeStats struct {
 	// IDs is how many IDs are held, those whose eviction is not yet
 	// committed included.
 	IDs int
@@ -21,6 +22,16 @@ type Stats struct {
 	DedupeWindow time.Duration
 	// Evictions since this Task was made, once committed.
 	Evictions Evictions
+}
+
+// Dedupe looks at a few counters only: cheap enough for each commit.
+func (t *Task) Dedupe() DedupeStats {
+	return DedupeStats{IDs: t.ids.table.n, DedupeWindow: t.effectiveWindow(), Evictions: t.evicted}
+}
+
+// Stats describes a task's state, with the batches not yet committed.
+type Stats struct {
+	DedupeStats
 	// Series and Streams are how many windows and forecast memories there
 	// are.
 	Series, Streams int
@@ -40,8 +51,8 @@ func (t *Task) Stats() Stats {
 		bytes += rowBytes + int64(cap(w.tape.buf))*int64(unsafe.Sizeof(pulse.Value{})) + forecastBytes*int64(len(w.tape.view()))
 	}
 	return Stats{
-		IDs: t.ids.table.n, DedupeWindow: t.effectiveWindow(), Evictions: t.evicted,
-		Series: len(t.windows.byKey), Streams: len(t.memory.byKey), Bytes: bytes,
+		DedupeStats: t.Dedupe(),
+		Series:      len(t.windows.byKey), Streams: len(t.memory.byKey), Bytes: bytes,
 	}
 }
 

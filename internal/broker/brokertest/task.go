@@ -138,6 +138,12 @@ func (t *task) Rollback() {
 	clear(t.dirty)
 }
 
+// Open implements broker.Task.
+func (t *task) Open() {}
+
+// Close implements broker.Task.
+func (t *task) Close() {}
+
 // describe says everything about a record that its sender chose.
 func describe(in *pipeline.Record) string {
 	part := func(b []byte) string {

@@ -1,0 +1,93 @@
+package pipeline
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"pulse-scorer/internal/state"
+)
+
+// remembered collects what the working tasks of the process remember of signal
+// IDs. A task that has been given away is not in it (TestMetrics_*Dedupe*).
+type remembered struct {
+	ids, window *prometheus.Desc
+	evictions   *prometheus.CounterVec
+
+	mu    sync.Mutex // guards tasks
+	tasks map[*figures]struct{}
+}
+
+// figures of one task. Its goroutine sets them at each commit, a scrape reads
+// them.
+type figures struct {
+	ids, windowNanos atomic.Int64
+	// evicted is the task goroutine's alone.
+	evicted state.Evictions
+}
+
+var _ prometheus.Collector = (*remembered)(nil)
+
+func newRemembered() *remembered {
+	return &remembered{
+		ids: prometheus.NewDesc("pulse_dedupe_ids", "Signal IDs remembered by the tasks of this process.", nil, nil),
+		window: prometheus.NewDesc("pulse_dedupe_window_seconds",
+			"The shortest effective dedupe window among the tasks of this process: an ID committed within it is still known. Less than PULSE_DEDUPE_WINDOW while PULSE_DEDUPE_MAX_IDS bites. Absent without tasks.", nil, nil),
+		evictions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pulse_dedupe_evictions_total",
+			Help: "Signal IDs forgotten, once committed: time when the window has passed, count when there were more than PULSE_DEDUPE_MAX_IDS.",
+		}, []string{"reason"}),
+		tasks: make(map[*figures]struct{}),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (r *remembered) Describe(out chan<- *prometheus.Desc) {
+	out <- r.ids
+	out <- r.window
+	r.evictions.Describe(out)
+}
+
+// Collect implements prometheus.Collector.
+func (r *remembered) Collect(out chan<- prometheus.Metric) {
+	var ids, window int64
+	r.mu.Lock()
+	tasks := len(r.tasks)
+	first := true
+	for f := range r.tasks {
+		ids += f.ids.Load()
+		if w := f.windowNanos.Load(); first || w < window {
+			window = w
+		}
+		first = false
+	}
+	r.mu.Unlock()
+	out <- prometheus.MustNewConstMetric(r.ids, prometheus.GaugeValue, float64(ids))
+	if tasks > 0 {
+		out <- prometheus.MustNewConstMetric(r.window, prometheus.GaugeValue, time.Duration(window).Seconds())
+	}
+	r.evictions.Collect(out)
+}
+
+func (r *remembered) add(f *figures) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tasks[f] = struct{}{}
+}
+
+func (r *remembered) remove(f *figures) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.tasks, f)
+}
+
+// sample takes over a task's figures.
+func (r *remembered) sample(f *figures, s state.DedupeStats) {
+	f.ids.Store(int64(s.IDs))
+	f.windowNanos.Store(int64(s.DedupeWindow))
+	r.evictions.WithLabelValues("time").Add(float64(s.Evictions.ByTime - f.evicted.ByTime))
+	r.evictions.WithLabelValues("count").Add(float64(s.Evictions.ByCount - f.evicted.ByCount))
+	f.evicted = s.Evictions
+}
