@@ -102,6 +102,67 @@ func zombie(t *testing.T, c Cluster) {
 	}
 }
 
+// livingOwner: tasks are taken from a member that lives and has a transaction
+// with them open. Either its transaction counts, and the new owner goes on after
+// it, or the new owner's work does; never both.
+func livingOwner(t *testing.T, c Cluster) {
+	ready := func(_ *bundle, w *worker) string {
+		if err := w.engine.Ready(); err != nil {
+			return err.Error()
+		}
+		return differ("tasks of the new member", []int{w.assigned()}, []int{2})
+	}
+	for _, p := range []struct {
+		name string
+		api  int16
+		// until says what must have happened before the request goes on.
+		until func(*bundle, *worker) string
+	}{
+		{"before AddPartitionsToTxn, until the new owner has done its part", addPartitionsToTxn, doneByNewOwner},
+		{"before EndTxn, while the new owner waits for stable offsets", endTxn, func(_ *bundle, w *worker) string {
+			// One that does not wait has claimed the tasks by then.
+			if n := w.network.sent(offsetFetch); n < 4 && w.network.sent(endTxn) == 0 {
+				return fmt.Sprintf("the new owner has asked %d times for offsets", n)
+			}
+			return ""
+		}},
+		{"before EndTxn, until the new owner has fenced", endTxn, ready},
+		{"before TxnOffsetCommit, until the new owner has fenced", txnOffsetCommit, ready},
+	} {
+		b := newBundle(t, c, layout{})
+		old := b.start()
+		b.awaitTasks([]*worker{old}, 4)
+		b.send(b.plain(100)...)
+		b.awaitCommitted()
+		f := old.network.arm(p.api, holdBefore)
+		b.send(b.plain(100)...)
+		await(t, p.name, f.fired)
+		successor := b.start()
+		eventually(t, func() string { return p.until(b, successor) })
+		f.release()
+		t.Logf("released: %s", p.name)
+		b.verify()
+		b.awaitTasks([]*worker{old, successor}, 2, 2)
+		b.send(b.plain(100)...)
+		b.verify()
+	}
+}
+
+// doneByNewOwner waits until a member has committed all input of two tasks.
+func doneByNewOwner(b *bundle, w *worker) string {
+	taken := w.recorder.taken()
+	if len(taken) != 2 {
+		return fmt.Sprintf("the new owner has tasks %v", taken)
+	}
+	committed, ends := b.committed(), b.ends()
+	for id := range taken {
+		if committed[id] != ends[id] {
+			return fmt.Sprintf("task %d is committed to %d of %d", id, committed[id], ends[id])
+		}
+	}
+	return ""
+}
+
 // lostAnswers: each request of a transaction is lost, or its answer is, or its
 // answer does not come; the engine finds out what happened and goes on.
 func lostAnswers(t *testing.T, c Cluster) {
@@ -109,6 +170,7 @@ func lostAnswers(t *testing.T, c Cluster) {
 	w := b.start(func(s *broker.Settings) { s.TransactionTimeout = 1500 * time.Millisecond })
 	b.send(b.plain(100)...)
 	b.awaitCommitted()
+	stop := b.traffic() // so that the next batch is under way when one fails
 	for _, r := range []struct {
 		name string
 		api  int16
@@ -124,18 +186,15 @@ func lostAnswers(t *testing.T, c Cluster) {
 	} {
 		for _, how := range r.how {
 			f := w.network.arm(r.api, how)
-			b.send(b.plain(40)...)
 			await(t, fmt.Sprintf("%s, fault %d", r.name, how), f.fired)
-			b.awaitCommitted()
 		}
 	}
 	// While the outcome is being found out, that is lost as well.
 	for _, how := range []action{loseRequest, loseAnswer} {
 		first, second := w.network.arm(endTxn, loseAnswer), w.network.arm(initProducerID, how)
-		b.send(b.plain(40)...)
 		await(t, "EndTxn", first.fired)
 		await(t, "InitProducerID", second.fired)
-		b.awaitCommitted()
 	}
+	stop()
 	b.verify()
 }

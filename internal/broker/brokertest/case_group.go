@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -16,6 +18,7 @@ import (
 const (
 	produce            int16 = 0
 	fetch              int16 = 1
+	offsetFetch        int16 = 9
 	heartbeat          int16 = 12
 	initProducerID     int16 = 22
 	addPartitionsToTxn int16 = 24
@@ -23,6 +26,8 @@ const (
 	endTxn             int16 = 26
 	txnOffsetCommit    int16 = 28
 )
+
+const trafficPause = 5 * time.Millisecond
 
 // traffic produces until it is stopped, so that things happen under load.
 func (b *bundle) traffic() (stop func()) {
@@ -33,7 +38,10 @@ func (b *bundle) traffic() (stop func()) {
 	go func() {
 		var all []*kgo.Record
 		defer func() { sent <- all }()
+		pause := time.NewTicker(trafficPause)
+		defer pause.Stop()
 		for i := 0; ctx.Err() == nil; i++ {
+			<-pause.C
 			records := b.plain(20)
 			for n, r := range records {
 				r.Value = fmt.Appendf(nil, "traffic-%d-%d", i, n)
@@ -98,6 +106,28 @@ func groupOfTwo(t *testing.T, c Cluster) {
 	b.verify()
 	one.stop()
 	back.stop()
+}
+
+// joiningMovesNoOther: members that were there before give tasks to one that
+// joins, and take none. The member IDs begin with the instance IDs, so that a
+// division by their order would move tasks between the first two.
+func joiningMovesNoOther(t *testing.T, c Cluster) {
+	b := newBundle(t, c, layout{tasks: 6})
+	stop := b.traffic()
+	one := b.start(instance("m"))
+	b.awaitTasks([]*worker{one}, 6)
+	two := b.start(instance("z"))
+	b.awaitTasks([]*worker{one, two}, 3, 3)
+	before := []map[int32]int{one.recorder.taken(), two.recorder.taken()}
+	third := b.start(instance("a"))
+	b.awaitTasks([]*worker{one, two, third}, 2, 2, 2)
+	for i, old := range []*worker{one, two} {
+		if got := old.recorder.taken(); !maps.Equal(got, before[i]) {
+			t.Errorf("member %d took tasks when another one joined: times taken %v, before %v", i, got, before[i])
+		}
+	}
+	stop()
+	b.verify()
 }
 
 // instance makes a static member.

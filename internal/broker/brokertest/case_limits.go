@@ -82,6 +82,22 @@ func backpressure(t *testing.T, c Cluster) {
 	b.verify()
 }
 
+// largeOutputs: when the outputs of one input batch are more than may be in
+// memory, the batch is worked off in parts, each record once.
+func largeOutputs(t *testing.T, c Cluster) {
+	b := newBundle(t, c, layout{tasks: 2})
+	records := b.plain(1000)
+	for _, r := range records {
+		r.Value = []byte(asksLarge)
+	}
+	b.send(records...)
+	w := b.start(func(s *broker.Settings) { s.MaxInflightBytes = 4 << 20 })
+	b.verify()
+	if n, _ := w.metric("pulse_transaction_duration_seconds"); n < 5 {
+		t.Errorf("%v transactions, want several: the test proves nothing", n)
+	}
+}
+
 // topicFaults: topics that do not belong together keep the service from
 // starting.
 func topicFaults(t *testing.T, c Cluster) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -35,6 +36,29 @@ func onceInOrder(t *testing.T, c Cluster) {
 	}
 	b.send(b.plain(400)...)
 	b.verify()
+}
+
+// oneAfterTheOther: transactions that follow each other at once all end as
+// asked, although a broker that writes the last one's markers refuses the next.
+func oneAfterTheOther(t *testing.T, c Cluster) {
+	b := newBundle(t, c, layout{tasks: 2})
+	w := b.start(func(s *broker.Settings) { s.CommitInterval = time.Millisecond })
+	b.send(b.plain(20)...)
+	b.awaitCommitted()
+	settled, ended, opened := w.transactions("settled"), w.transactions("committed"), w.network.sent(addPartitionsToTxn)
+	eventually(t, func() string {
+		b.send(b.plain(200)...)
+		if n := w.transactions("committed") - ended; n < 20 {
+			return fmt.Sprintf("%d transactions, want 20", n)
+		} else if asked := w.network.sent(addPartitionsToTxn) - opened; c.AnswersConcurrentTransactions && asked <= n {
+			return "no transaction was refused at first: the test proves nothing"
+		}
+		return ""
+	})
+	b.verify()
+	if n := w.transactions("settled") - settled; n != 0 {
+		t.Errorf("%d transactions did not end as asked", n)
+	}
 }
 
 // recordShapes: what a record consists of arrives as it was sent.

@@ -47,6 +47,8 @@ const (
 	// freezeBefore holds this and all other traffic until the thaw; then the
 	// request is sent, however late.
 	freezeBefore
+	// holdBefore holds this request alone until it is released.
+	holdBefore
 )
 
 // fault waits for a request and fires once.
@@ -54,7 +56,11 @@ type fault struct {
 	api    int16
 	action action
 	fired  chan struct{} // closed when it has happened
+	held   chan struct{} // closed by release
 }
+
+// release lets a held request go.
+func (f *fault) release() { close(f.held) }
 
 var (
 	errDown = errors.New("network is down (test)")
@@ -63,7 +69,7 @@ var (
 
 // arm adds a fault for the next request of an API.
 func (n *network) arm(api int16, do action) *fault {
-	f := &fault{api: api, action: do, fired: make(chan struct{})}
+	f := &fault{api: api, action: do, fired: make(chan struct{}), held: make(chan struct{})}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.faults = append(n.faults, f)
@@ -209,6 +215,12 @@ func (c *conn) Write(p []byte) (int, error) {
 		case freezeBefore:
 			c.network.freeze()
 			close(f.fired)
+		case holdBefore:
+			close(f.fired)
+			select {
+			case <-f.held:
+			case <-c.closed:
+			}
 		case loseAnswer, swallowAnswer, dieAfter:
 			c.armed = f
 		}
@@ -216,7 +228,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	if err := c.network.pass(c.closed); err != nil {
 		return 0, err
 	}
-	if f != nil && f.action == freezeBefore {
+	if f != nil && (f.action == freezeBefore || f.action == holdBefore) {
 		_ = c.SetWriteDeadline(time.Time{}) // late, but sent
 	}
 	return c.Conn.Write(p)
@@ -265,7 +277,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			return c.swallow(p)
 		case dieAfter:
 			c.network.die()
-		case loseAnswer, loseRequest, dieBefore, freezeBefore:
+		case loseAnswer, loseRequest, dieBefore, freezeBefore, holdBefore:
 		}
 		_ = c.Close()
 		close(f.fired)

@@ -130,6 +130,26 @@ func (w *worker) metric(name string) (sum float64, series int) {
 	return sum, series
 }
 
+// transactions counts those that ended in a way.
+func (w *worker) transactions(result string) (count int) {
+	w.t.Helper()
+	families, err := w.registry.Gather()
+	if err != nil {
+		w.t.Fatalf("metrics: %v", err)
+	}
+	for _, f := range families {
+		if f.GetName() != "pulse_transaction_duration_seconds" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			if m.GetLabel()[0].GetValue() == result {
+				count += int(m.GetHistogram().GetSampleCount()) //nolint:gosec // small
+			}
+		}
+	}
+	return count
+}
+
 // awaitMetric waits for a metric's value.
 func (w *worker) awaitMetric(name string, want float64) {
 	w.t.Helper()
