@@ -113,12 +113,12 @@ func (p *Player) one(ctx context.Context, line []byte) error {
 // before it does.
 func (p *Player) pace(ctx context.Context) error {
 	if p.Rate <= 0 {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	due := p.began.Add(time.Duration(float64(p.count) / p.Rate * float64(time.Second)))
 	wait := due.Sub(p.now())
 	if wait <= 0 {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	if err := p.producer.Flush(ctx); err != nil {
 		return err

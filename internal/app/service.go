@@ -129,7 +129,7 @@ const topicRetry = time.Second
 func (s *Service) prepareTopics(ctx context.Context) error {
 	for {
 		err := s.checkTopics(ctx)
-		var fault *TopicFault
+		var fault *TopicError
 		if err == nil || errors.As(err, &fault) || ctx.Err() != nil {
 			return err
 		}
@@ -143,14 +143,14 @@ func (s *Service) prepareTopics(ctx context.Context) error {
 	}
 }
 
-// TopicFault is what keeps the service from using the topics there are.
-type TopicFault struct{ err error }
+// TopicError is what keeps the service from using the topics there are.
+type TopicError struct{ err error }
 
 // Error implements error.
-func (f *TopicFault) Error() string { return f.err.Error() }
+func (f *TopicError) Error() string { return f.err.Error() }
 
 // Unwrap gives the faults.
-func (f *TopicFault) Unwrap() error { return f.err }
+func (f *TopicError) Unwrap() error { return f.err }
 
 func (s *Service) checkTopics(ctx context.Context) error {
 	admin, err := NewAdmin(s.config)
@@ -172,13 +172,14 @@ func (s *Service) checkTopics(ctx context.Context) error {
 		}
 	}
 	if err := broker.Faults(states); err != nil {
-		return &TopicFault{err}
+		return &TopicError{err}
 	}
 	if len(absent) == 0 {
 		return nil
 	}
 	if !s.config.TopicsCreate {
-		return &TopicFault{fmt.Errorf("topics %v do not exist and PULSE_TOPICS_CREATE is false: create them (pulse-scorer topics shows how they must be)", absent)}
+		return &TopicError{fmt.Errorf(
+			"topics %v do not exist and PULSE_TOPICS_CREATE is false: create them (pulse-scorer topics shows how they must be)", absent)}
 	}
 	s.deps.Log.Info("creating topics", slog.Any("topics", absent))
 	return admin.Create(ctx, states)

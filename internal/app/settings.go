@@ -14,7 +14,8 @@ import (
 // Connection is how an environment reaches its cluster.
 func Connection(c config.Config) (broker.Connection, error) {
 	if c.TLS || c.SASLMechanism != "" {
-		return broker.Connection{}, errors.New("PULSE_TLS, PULSE_SASL_MECHANISM: secured connections come with a later release; unset them to connect in plain text")
+		return broker.Connection{}, errors.New(
+			"PULSE_TLS, PULSE_SASL_MECHANISM: secured connections come with a later release; unset them to connect in plain text")
 	}
 	return broker.Connection{Brokers: c.Brokers, ClientID: "pulse-scorer"}, nil
 }

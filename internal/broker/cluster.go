@@ -135,7 +135,7 @@ func (c *cluster) send(ctx context.Context, x *exchange) ([][]byte, error) {
 		if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
 			return nil, cause
 		}
-		return nil, err
+		return nil, fmt.Errorf("exchange: %w", err)
 	}
 	c.onAnswer()
 	return x.answers, nil

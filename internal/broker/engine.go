@@ -134,7 +134,7 @@ var errStopped = errors.New("stopped")
 // fetchers whose back-off is over, lag by age.
 const tick = 100 * time.Millisecond
 
-func (e *Engine) loop(ctx context.Context) error {
+func (e *Engine) loop(ctx context.Context) error { //nolint:cyclop // everything that can happen, side by side
 	timer := time.NewTicker(tick)
 	defer timer.Stop()
 	stop := ctx.Done()

@@ -43,8 +43,8 @@ func (m *memory) builder() *batch.Builder { return m.builders.Get().(*batch.Buil
 // for a transaction while builders are few.
 func (m *memory) seal(b *batch.Builder) []byte {
 	c := m.compressors.Get().(*batch.Compressor)
-	kept := m.sealed.Get().(*[]byte)
-	bytes := append((*kept)[:0], b.Seal(c)...)
+	bytes := *m.sealed.Get().(*[]byte)
+	bytes = append(bytes[:0], b.Seal(c)...)
 	m.compressors.Put(c)
 	b.Reset()
 	m.builders.Put(b)

@@ -25,7 +25,7 @@ func newBackoff() *backoff { return &backoff{next: firstPause} }
 // wait sleeps for the next pause, with up to a quarter of jitter, or until ctx
 // ends.
 func (b *backoff) wait(ctx context.Context) {
-	d := b.next + rand.N(b.next/4)
+	d := b.next + rand.N(b.next/4) //nolint:gosec // jitter, nothing to guess
 	b.next = min(2*b.next, lastPause)
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -84,7 +84,7 @@ type Deps struct {
 
 // Task is the record path of one task as the engine drives it. One goroutine
 // calls it at a time. pipeline.Task implements it.
-type Task interface {
+type Task interface { //nolint:interfacebloat // the life of a task is one protocol
 	// Restore takes one record of the task's changelog, oldest first;
 	// a nil value is a tombstone. Restored ends it.
 	Restore(key, value []byte) error

@@ -32,7 +32,7 @@ func (c *committer) settle(ctx context.Context, tx *transaction) error {
 			// Stopping for good: nobody will ask for the outcome. The
 			// next owner fences this ID and finds it out for itself.
 			tx.decide(rolledBack)
-			return nil
+			return nil //nolint:nilerr // it is the next owner's to find out
 		}
 		c.log.Warn("outcome of a transaction is still unknown, trying again", slog.Any("err", err))
 		pause.wait(ctx)

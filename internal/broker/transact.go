@@ -82,7 +82,7 @@ func (c *cluster) commitOffsets(ctx context.Context, txnID string, p producerID,
 		Generation: f.generation, MemberID: f.memberID, InstanceID: f.instanceID,
 		Topics: []wire.TxnOffsetTopic{topic},
 	}
-	return c.ask(ctx, wire.GroupCoordinator, f.group, req, &res, func() error { return res.Err() })
+	return c.ask(ctx, wire.GroupCoordinator, f.group, req, &res, res.Err)
 }
 
 // endTransaction commits.
@@ -95,6 +95,7 @@ func (c *cluster) endTransaction(ctx context.Context, txnID string, p producerID
 // write is one batch for one partition.
 type write struct {
 	topicPartition
+
 	bytes []byte
 	part  *part
 	batch outBatch

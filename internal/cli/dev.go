@@ -77,7 +77,7 @@ func dev(ctx context.Context, p Process, flags devFlags) error {
 }
 
 func devOn(ctx context.Context, p Process, flags devFlags, broker *devbroker.Broker) error {
-	c, err := devConfig(p, broker)
+	c, err := devConfig(ctx, p, broker)
 	if err != nil {
 		return err
 	}
@@ -85,14 +85,14 @@ func devOn(ctx context.Context, p Process, flags devFlags, broker *devbroker.Bro
 	if err != nil {
 		return err
 	}
-	inputs, shift, err := devInputs(flags)
+	inputs, shift, err := devInputs(p, flags)
 	if err != nil {
 		return err
 	}
 	bar := counter(p.Stderr)
 	demo := &app.Demo{
 		Config: c, Broker: broker, Rate: flags.rate, Shift: shift, Inputs: inputs,
-		Deps:     app.Deps{Log: log, Build: ops.ReadBuild(p.Version), Now: time.Now},
+		Deps:     app.Deps{Log: log, Build: ops.ReadBuild(p.Version), Now: p.Now},
 		Progress: func(produced, seen int) { bar.Describe(fmt.Sprintf("%d produced, %d seen", produced, seen)) },
 	}
 	addr := ""
@@ -107,10 +107,10 @@ func devOn(ctx context.Context, p Process, flags devFlags, broker *devbroker.Bro
 
 // devConfig is the environment with the embedded broker in it, and quiet logs
 // and a free HTTP port unless they are asked for.
-func devConfig(p Process, broker *devbroker.Broker) (config.Config, error) {
+func devConfig(ctx context.Context, p Process, broker *devbroker.Broker) (config.Config, error) {
 	environ := append([]string{"PULSE_BROKERS=" + strings.Join(broker.Addrs(), ",")}, p.Environ...)
 	for name, value := range map[string]string{
-		"PULSE_LOG_LEVEL": "warn", "PULSE_LOG_FORMAT": "text", "PULSE_HTTP_ADDR": freeOr("127.0.0.1:9100"),
+		"PULSE_LOG_LEVEL": "warn", "PULSE_LOG_FORMAT": "text", "PULSE_HTTP_ADDR": freeOr(ctx, "127.0.0.1:9100"),
 	} {
 		if !slices.ContainsFunc(p.Environ, func(v string) bool { return strings.HasPrefix(v, name+"=") }) {
 			environ = append(environ, name+"="+value)
@@ -121,8 +121,9 @@ func devConfig(p Process, broker *devbroker.Broker) (config.Config, error) {
 }
 
 // freeOr is addr, or any free port when something listens there already.
-func freeOr(addr string) string {
-	listener, err := net.Listen("tcp", addr)
+func freeOr(ctx context.Context, addr string) string {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return "127.0.0.1:0"
 	}
@@ -132,7 +133,7 @@ func freeOr(addr string) string {
 
 // devInputs is what to play. The sample's times are moved so that its newest
 // signal is of now; files are played as they are.
-func devInputs(flags devFlags) (inputs []app.Input, shift time.Duration, err error) {
+func devInputs(p Process, flags devFlags) (inputs []app.Input, shift time.Duration, err error) {
 	for _, path := range flags.data {
 		inputs = append(inputs, app.Input{Name: path, Open: func() (io.ReadCloser, error) { return ndjson.Open(path, nil) }})
 	}
@@ -155,7 +156,7 @@ func devInputs(flags devFlags) (inputs []app.Input, shift time.Duration, err err
 			newest = at
 		}
 	}
-	return inputs, time.Since(newest).Truncate(time.Second), nil
+	return inputs, p.Now().Sub(newest).Truncate(time.Second), nil
 }
 
 // counter shows numbers that grow; silent when nobody watches.
@@ -202,8 +203,10 @@ func showSummary(out io.Writer, s app.Summary, flags devFlags, c config.Config, 
 	if !flags.once {
 		text.WriteString(lookAround(c, addr))
 	}
-	_, err := text.WriteTo(out)
-	return err
+	if _, err := text.WriteTo(out); err != nil {
+		return fmt.Errorf("write summary: %w", err)
+	}
+	return nil
 }
 
 // lookAround tells how to go on.

@@ -54,11 +54,11 @@ key: the service says in its dead letters what is wrong with them.`,
 }
 
 func produce(ctx context.Context, p Process, c config.Config, flags produceFlags, paths []string) error {
-	shift, err := shiftOf(flags, paths, c)
+	shift, err := shiftOf(p, flags, paths, c)
 	if err != nil {
 		return err
 	}
-	player, err := app.NewPlayer(ctx, c, time.Now)
+	player, err := app.NewPlayer(ctx, c, p.Now)
 	if err != nil {
 		return err
 	}
@@ -66,24 +66,26 @@ func produce(ctx context.Context, p Process, c config.Config, flags produceFlags
 	player.Rate, player.Shift = flags.rate, shift
 	sent := 0
 	player.Produced = func(n int) { sent = n }
-	began := time.Now()
+	began := p.Now()
 	for _, path := range paths {
 		if err := produceFile(ctx, p, player, path); err != nil {
 			return fmt.Errorf("after %d records: %w", sent, err)
 		}
 	}
-	took := time.Since(began)
-	_, err = fmt.Fprintf(p.Stdout, "%d records produced to %s in %v\n", sent, c.TopicInput, took.Round(time.Millisecond))
-	return err
+	took := p.Now().Sub(began)
+	if _, err := fmt.Fprintf(p.Stdout, "%d records produced to %s in %v\n", sent, c.TopicInput, took.Round(time.Millisecond)); err != nil {
+		return fmt.Errorf("write summary: %w", err)
+	}
+	return nil
 }
 
 // shiftOf is how far times are moved.
-func shiftOf(flags produceFlags, paths []string, c config.Config) (time.Duration, error) {
+func shiftOf(p Process, flags produceFlags, paths []string, c config.Config) (time.Duration, error) {
 	if flags.shift == "" {
 		return 0, nil
 	}
 	var newest time.Time
-	any := false
+	known := false
 	for _, path := range paths {
 		if path == ndjson.Stdin {
 			return 0, usagef("--shift now has to read its input twice, which standard input does not allow; give a file")
@@ -97,14 +99,14 @@ func shiftOf(flags produceFlags, paths []string, c config.Config) (time.Duration
 		if err != nil {
 			return 0, err
 		}
-		if found && (!any || at.After(newest)) {
-			newest, any = at, true
+		if found && (!known || at.After(newest)) {
+			newest, known = at, true
 		}
 	}
-	if !any {
+	if !known {
 		return 0, nil
 	}
-	return time.Since(newest).Truncate(time.Second), nil
+	return p.Now().Sub(newest).Truncate(time.Second), nil
 }
 
 func produceFile(ctx context.Context, p Process, player *app.Player, path string) error {

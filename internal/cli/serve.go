@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"time"
-
 	"github.com/spf13/cobra"
 
 	"pulse-scorer/internal/app"
@@ -30,7 +28,7 @@ exits 0, at the latest after PULSE_DRAIN_TIMEOUT.`,
 				return err
 			}
 			ctx := command.Context()
-			service, err := app.NewService(ctx, c, app.Deps{Log: log, Build: ops.ReadBuild(p.Version), Now: time.Now})
+			service, err := app.NewService(ctx, c, app.Deps{Log: log, Build: ops.ReadBuild(p.Version), Now: p.Now})
 			if err != nil {
 				return err
 			}

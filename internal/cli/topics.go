@@ -20,7 +20,7 @@ func newTopics(p Process) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "topics [create]",
 		Short: "Show the topics: what they are and what they must be; create makes the missing ones",
-		Long: `topics compares the topics the service works with with what they must be.
+		Long: `topics compares the topics of the service with what they must be.
 Missing ones are shown as they would be made; 'topics create' makes them.
 Existing ones are never changed. It exits 1 when something keeps the service
 from starting.`,
