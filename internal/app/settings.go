@@ -1,8 +1,6 @@
 package app
 
 import (
-	"errors"
-
 	"pulse-scorer/internal/broker"
 	"pulse-scorer/internal/broker/batch"
 	"pulse-scorer/internal/config"
@@ -11,11 +9,19 @@ import (
 	"pulse-scorer/internal/state"
 )
 
-// Connection is how an environment reaches its cluster.
+// Connection is how an environment reaches its cluster. Secured connections
+// come with a later release: what asks for one is refused, not ignored.
 func Connection(c config.Config) (broker.Connection, error) {
-	if c.TLS || c.SASLMechanism != "" {
-		return broker.Connection{}, errors.New(
-			"PULSE_TLS, PULSE_SASL_MECHANISM: secured connections come with a later release; unset them to connect in plain text")
+	var faults []config.Fault
+	const later = "secured connections come with a later release; unset it to connect in plain text"
+	if c.TLS {
+		faults = append(faults, config.Fault{Variable: "PULSE_TLS", Message: later})
+	}
+	if c.SASLMechanism != "" {
+		faults = append(faults, config.Fault{Variable: "PULSE_SASL_MECHANISM", Message: later})
+	}
+	if len(faults) > 0 {
+		return broker.Connection{}, &config.Error{Faults: faults}
 	}
 	return broker.Connection{Brokers: c.Brokers, ClientID: "pulse-scorer"}, nil
 }
