@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -144,8 +145,9 @@ func (l *lab) held(ctx context.Context, t *testing.T, tasks []int32) []string {
 
 // freezeInTransaction stops a worker at a moment when it has a transaction open,
 // and returns the proof: the broker calls it Ongoing, twice the same one, while the
-// process stands still.
-func (l *lab) freezeInTransaction(ctx context.Context, t *testing.T, w *worker, txnID string, depth int) (m member, evidence string) {
+// process stands still. The records that it has written, if any, hold back the last
+// stable offset of the state.
+func (l *lab) freezeInTransaction(ctx context.Context, t *testing.T, w *worker, txnID string, at depth) (m member, evidence string) {
 	t.Helper()
 	pause := time.NewTicker(7 * time.Millisecond)
 	defer pause.Stop()
@@ -159,8 +161,9 @@ func (l *lab) freezeInTransaction(ctx context.Context, t *testing.T, w *worker, 
 			// arrived by now.
 			<-pause.C
 			again, same, _ := l.transactionState(ctx, t, txnID)
-			if again == ongoing && same == since && len(held) >= depth {
-				return m, fmt.Sprintf("transaction %s open over %d partitions, state LSO<HW {%s}", state, partitions, strings.Join(held, " "))
+			if again == ongoing && same == since && (len(held) > 0) == (at == written) {
+				return m, fmt.Sprintf("transaction %s over %d partitions, offsets pending %v, state LSO<HW {%s}",
+					state, partitions, l.pending(ctx, t), strings.Join(held, " "))
 			}
 		}
 		w.signal(t, sigcont)
@@ -176,8 +179,21 @@ func (l *lab) freezeInTransaction(ctx context.Context, t *testing.T, w *worker, 
 
 const ongoing = "Ongoing"
 
-// How far a transaction must have come, in partitions that hold records of it.
+// depth is how far a transaction has come.
+type depth bool
+
 const (
-	opened  = 0
-	written = 1
+	opened  depth = false // partitions added, nothing written
+	written depth = true  // records written, perhaps offsets too
 )
+
+// pending tells whether offsets of the group are held by an open transaction.
+func (l *lab) pending(ctx context.Context, t *testing.T) bool {
+	t.Helper()
+	for _, p := range l.offsets(ctx, t, true) {
+		if p.ErrorCode == kerr.UnstableOffsetCommit.Code {
+			return true
+		}
+	}
+	return false
+}

@@ -102,7 +102,7 @@ func killWorkers(ctx context.Context, t *testing.T, lab *lab, program string) {
 					names[i] = lab.awaitJoined(ctx, t, 2, names[1-i]).txnID
 				}
 			}
-			m, evidence = lab.freezeInTransaction(ctx, t, workers[victim], names[victim], opened)
+			m, evidence = lab.freezeInTransaction(ctx, t, workers[victim], names[victim], written)
 		}
 		k := lab.killAndMeasure(ctx, t, workers[victim], m)
 		k.evidence = evidence
@@ -150,7 +150,7 @@ func (l *lab) freezeInRestore(ctx context.Context, t *testing.T, w *worker, othe
 	// Too late, or the group has gone on: kill it in a transaction instead.
 	w.signal(t, sigcont)
 	m = l.awaitJoined(ctx, t, 2, other)
-	return l.freezeInTransaction(ctx, t, w, m.txnID, opened)
+	return l.freezeInTransaction(ctx, t, w, m.txnID, written)
 }
 
 // killAndMeasure kills a stopped worker and waits for committed work of somebody
@@ -200,8 +200,9 @@ func reportOf(report []kill) string {
 	return b.String()
 }
 
-// stopWorker stops a worker inside an open transaction until the group has expelled
-// it and somebody else works on its tasks. Continued, it must not bring that
+// stopWorker stops a worker until the group has expelled it and somebody else works
+// on its tasks: once inside a transaction that it has written to, once in one that
+// is only open, which holds nobody back. Continued, the worker must not bring that
 // transaction to an end: nothing visible, no offset moved.
 func stopWorker(ctx context.Context, t *testing.T, lab *lab, program string) {
 	t.Helper()
@@ -209,36 +210,10 @@ func stopWorker(ctx context.Context, t *testing.T, lab *lab, program string) {
 	nameA := lab.awaitJoined(ctx, t, 1).txnID
 	b := lab.startWorker(t, program, "B")
 	nameB := lab.awaitJoined(ctx, t, 2, nameA).txnID
-	load := lab.startLoad(ctx, 20_000, 30*time.Second)
-
-	m, evidence := lab.freezeInTransaction(ctx, t, a, nameA, written)
-	stopped := time.Now()
-	before := lab.committed(ctx, t)
-	lab.awaitMembers(ctx, t, "without the stopped worker", func(ms []member) bool {
-		return len(ms) == 1 && ms[0].txnID == nameB && len(ms[0].tasks) == chaosPartitions
-	})
-	lab.awaitWork(ctx, t, m, before)
-	t.Logf("worker A stopped for %v with %s; the group is without it", time.Since(stopped).Round(time.Millisecond), evidence)
-
-	last := lab.committed(ctx, t)
-	a.signal(t, sigcont)
-	var again member
-	lab.awaitMembers(ctx, t, "of two again", func(ms []member) bool {
-		last = lab.expectForward(ctx, t, last, nameA)
-		for _, one := range ms {
-			if one.txnID != nameB {
-				again = one
-			}
-		}
-		return len(ms) == 2 && len(again.tasks) > 0
-	})
-	if again.txnID == nameA || again.id == m.id {
-		t.Errorf("the worker came back as %+v, want a new member with a new transactional ID; it was %+v", again, m)
+	load := lab.startLoad(ctx, 40_000, time.Minute)
+	for _, at := range []depth{written, opened} {
+		nameA = lab.stopAndContinue(ctx, t, a, nameA, nameB, at)
 	}
-	if state, _, _ := lab.transactionState(ctx, t, nameA); state == ongoing || state == "CompleteCommit" {
-		t.Errorf("the old transaction is %s, want it aborted", state)
-	}
-	lab.awaitWork(ctx, t, member{txnID: nameB, tasks: again.tasks}, last)
 	load.finish(t, 0)
 	lab.awaitEnd(ctx, t)
 	a.drain(ctx, t)
@@ -246,6 +221,44 @@ func stopWorker(ctx context.Context, t *testing.T, lab *lab, program string) {
 	book := lab.account(ctx, t)
 	t.Logf("ledger:\n%s", book)
 	book.expectBalanced(t)
+}
+
+// stopAndContinue returns the transactional ID that the stopped worker came back
+// with.
+func (l *lab) stopAndContinue(ctx context.Context, t *testing.T, w *worker, name, other string, at depth) string {
+	t.Helper()
+	m, evidence := l.freezeInTransaction(ctx, t, w, name, at)
+	stopped := time.Now()
+	before := l.committed(ctx, t)
+	l.awaitMembers(ctx, t, "without the stopped worker", func(ms []member) bool {
+		return len(ms) == 1 && ms[0].txnID == other && len(ms[0].tasks) == l.partitions
+	})
+	l.awaitWork(ctx, t, m, before)
+	took := time.Since(stopped)
+	t.Logf("stopped with %s; the group is without the worker, the other one at work after %v", evidence, took.Round(time.Millisecond))
+	if took > takeoverLimit {
+		t.Errorf("the other worker was at work after %v, want at most %v", took, takeoverLimit)
+	}
+	last := l.committed(ctx, t)
+	w.signal(t, sigcont)
+	var again member
+	l.awaitMembers(ctx, t, "of two again", func(ms []member) bool {
+		last = l.expectForward(ctx, t, last, name)
+		for _, one := range ms {
+			if one.txnID != other {
+				again = one
+			}
+		}
+		return len(ms) == 2 && len(again.tasks) > 0
+	})
+	if again.txnID == name || again.id == m.id {
+		t.Errorf("the worker came back as %+v, want a new member with a new transactional ID; it was %+v", again, m)
+	}
+	l.awaitWork(ctx, t, member{txnID: other, tasks: again.tasks}, last)
+	if state, _, _ := l.transactionState(ctx, t, name); state == ongoing || state == "CompleteCommit" {
+		t.Errorf("the old transaction is %s, want it aborted", state)
+	}
+	return again.txnID
 }
 
 // awaitWork waits for committed work of somebody else than m on its tasks.

@@ -249,11 +249,10 @@ func newLab(ctx context.Context, t *testing.T, brokers []string, name string, pa
 		brokers: brokers, group: name, partitions: partitions, client: client,
 		topics: broker.Topology{Input: name + ".in", Results: name + ".out", DeadLetters: name + ".dead", State: name + ".state"},
 	}
-	admin := broker.NewAdmin(broker.Connection{Brokers: brokers}, l.topics, broker.TopicSettings{Partitions: partitions, Replication: -1})
-	defer admin.Close()
-	states, err := admin.Plan(ctx)
-	if err == nil {
-		err = admin.Create(ctx, states)
+	err = l.createTopics(ctx)
+	for err != nil && ctx.Err() == nil { // a busy broker; the service tries again, too
+		t.Logf("create topics: %v", err)
+		err = l.createTopics(ctx)
 	}
 	if err != nil {
 		t.Fatalf("create topics: %v", err)
@@ -261,8 +260,32 @@ func newLab(ctx context.Context, t *testing.T, brokers []string, name string, pa
 	return l
 }
 
+// createTopics makes what is missing as the service does.
+func (l *lab) createTopics(ctx context.Context) error {
+	admin := broker.NewAdmin(broker.Connection{Brokers: l.brokers}, l.topics, broker.TopicSettings{Partitions: l.partitions, Replication: -1})
+	defer admin.Close()
+	states, err := admin.Plan(ctx)
+	if err != nil {
+		return fmt.Errorf("plan: %w", err)
+	}
+	return admin.Create(ctx, states)
+}
+
 // committed asks for the group's offsets as they are, undecided ones aside.
 func (l *lab) committed(ctx context.Context, t *testing.T) map[int32]offset {
+	t.Helper()
+	offsets := make(map[int32]offset)
+	for _, p := range l.offsets(ctx, t, false) {
+		o := offset{offset: p.Offset}
+		if p.Metadata != nil {
+			o.owner = *p.Metadata
+		}
+		offsets[p.Partition] = o
+	}
+	return offsets
+}
+
+func (l *lab) offsets(ctx context.Context, t *testing.T, stable bool) []kmsg.OffsetFetchResponseGroupTopicPartition {
 	t.Helper()
 	topic := kmsg.OffsetFetchRequestGroupTopic{Topic: l.topics.Input}
 	for p := range int32(l.partitions) {
@@ -271,27 +294,15 @@ func (l *lab) committed(ctx context.Context, t *testing.T) map[int32]offset {
 	group := kmsg.NewOffsetFetchRequestGroup()
 	group.Group, group.Topics = l.group, append(group.Topics, topic)
 	req := kmsg.NewPtrOffsetFetchRequest()
-	req.Groups = append(req.Groups, group)
+	req.Groups, req.RequireStable = append(req.Groups, group), stable
 	res, err := req.RequestWith(ctx, l.client)
 	for errors.Is(err, kerr.CoordinatorNotAvailable) { // the first use of a broker
 		res, err = req.RequestWith(ctx, l.client)
 	}
-	if err != nil {
+	if err != nil || len(res.Groups) != 1 || len(res.Groups[0].Topics) != 1 {
 		t.Fatalf("fetch the group's offsets: %v", err)
 	}
-	offsets := make(map[int32]offset)
-	for _, g := range res.Groups {
-		for _, topic := range g.Topics {
-			for _, p := range topic.Partitions {
-				o := offset{offset: p.Offset}
-				if p.Metadata != nil {
-					o.owner = *p.Metadata
-				}
-				offsets[p.Partition] = o
-			}
-		}
-	}
-	return offsets
+	return res.Groups[0].Topics[0].Partitions
 }
 
 // end is a partition's high watermark.
