@@ -67,7 +67,7 @@ fuzz: ## every fuzz target for FUZZTIME (60s) each; inputs it finds go to testda
 	total=$$(wc -l <<<"$$targets"); at=0; \
 	while read -r package name; do \
 		at=$$((at + 1)); echo "== [$$at/$$total] $$name in $$package for $(FUZZTIME)"; \
-		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $(TESTFLAGS) "$$package" </dev/null; \
+		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $(TESTFLAGS) "$$package" </dev/null; \
 	done <<<"$$targets"
 
 .PHONY: integration
