@@ -263,7 +263,6 @@ func newLab(ctx context.Context, t *testing.T, brokers []string, name string, pa
 // createTopics makes what is missing as the service does.
 func (l *lab) createTopics(ctx context.Context) error {
 	admin := broker.NewAdmin(broker.Connection{Brokers: l.brokers}, l.topics, broker.TopicSettings{Partitions: l.partitions, Replication: -1})
-	defer admin.Close()
 	states, err := admin.Plan(ctx)
 	if err != nil {
 		return fmt.Errorf("plan: %w", err)

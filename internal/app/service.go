@@ -157,7 +157,6 @@ func (s *Service) checkTopics(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer admin.Close()
 	states, err := admin.Plan(ctx)
 	if err != nil {
 		return err

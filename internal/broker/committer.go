@@ -15,7 +15,7 @@ import (
 // transactional ID. Its fields belong to the goroutine that runs it.
 //
 // The order of requests is the protocol's, and each step has a test that goes
-// red when it is left out (guards_test.go, and the suite on a real broker):
+// red when it is left out (brokertest on a real broker; doc.go there has the table):
 //
 //  1. AddPartitionsToTxn answered 0 before any Produce: directly after an
 //     EndTxn a Produce would land in the transaction that has just ended.
@@ -40,7 +40,6 @@ type committer struct {
 	// before the first InitProducerID and after every unknown outcome.
 	fresh     bool
 	sequences map[topicPartition]int32
-	guards    guards
 }
 
 // producerID is what InitProducerID hands out.
@@ -52,18 +51,6 @@ type producerID struct {
 type topicPartition struct {
 	topic     string
 	partition int32
-}
-
-// guards are switched off one by one by tests that prove them needed. All are
-// on in the service.
-type guards struct {
-	ignoreGeneration bool // send TxnOffsetCommit without generation and member
-	ignoreRefusal    bool // end with commit although the offsets were refused
-	ignoreUnknown    bool // take an unknown outcome for a success
-	noFencing        bool // do not fence former owners
-	unstableOffsets  bool // fetch offsets without waiting for stable ones
-	deliverAborted   bool // do not filter aborted records
-	restoreToStable  bool // read the state up to its last stable offset only
 }
 
 func newCommitter(c *cluster, set Settings, m *member, deps Deps, mt *metrics) *committer {
@@ -246,7 +233,7 @@ func (c *committer) commitOffsets(ctx context.Context, g *generation, parts []*p
 		err := retry(ctx, func() error {
 			return c.cluster.commitOffsets(ctx, c.txnID, c.producer, c.fenceOf(g), offsets)
 		})
-		if err == nil || c.guards.ignoreRefusal {
+		if err == nil {
 			return nil
 		}
 		if !errors.Is(err, wire.IllegalGeneration) && !errors.Is(err, wire.RebalanceInProgress) {
@@ -264,9 +251,6 @@ func (c *committer) commitOffsets(ctx context.Context, g *generation, parts []*p
 }
 
 func (c *committer) fenceOf(g *generation) fence {
-	if c.guards.ignoreGeneration {
-		return fence{group: c.set.Group, generation: -1}
-	}
 	return fence{group: c.set.Group, generation: g.id, memberID: g.memberID, instanceID: c.set.InstanceID}
 }
 
@@ -281,9 +265,6 @@ func (c *committer) end(ctx context.Context) error {
 	})
 	if attempts > 1 {
 		c.fresh = false
-	}
-	if err != nil && c.guards.ignoreUnknown {
-		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("end transaction: %w", err)

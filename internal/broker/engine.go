@@ -281,7 +281,7 @@ func (e *Engine) newTask(id int32) *task {
 func (e *Engine) newWorker(t *task, path Task) *worker {
 	return &worker{
 		task: t, path: path, out: newOutput(e.memory), topic: e.set.Topics.Input,
-		now: e.deps.Now, limit: e.set.MaxInflightBytes / 8, guards: e.committer.guards,
+		now: e.deps.Now, limit: e.set.MaxInflightBytes / 8,
 		cursor: batch.NewCursor(batch.Limits{
 			Inflate: e.set.MaxInflightBytes / 8, Part: e.set.MaxInflightBytes / 4,
 		}),

@@ -101,8 +101,6 @@ func (r *restore) read(ctx context.Context) error {
 			pause.wait(ctx)
 		case at > next:
 			next, lastProgress, pause = at, e.deps.Now(), newBackoff()
-		case e.committer.guards.restoreToStable:
-			return r.path.Restored()
 		}
 		if e.deps.Now().Sub(lastProgress) > unstablePatience {
 			lastProgress = e.deps.Now()

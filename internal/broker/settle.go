@@ -51,10 +51,6 @@ func (c *committer) trySettle(ctx context.Context, tx *transaction) error {
 	case err != nil && !errors.Is(err, wire.RebalanceInProgress) && !errors.Is(err, wire.IllegalGeneration):
 		return fmt.Errorf("heartbeat: %w", err)
 	}
-	if c.guards.ignoreUnknown {
-		tx.decide(committed)
-		return nil
-	}
 	g := c.member.generation()
 	if g == nil {
 		return errNotJoined

@@ -99,11 +99,8 @@ func (to *takeover) run(ctx context.Context) {
 // claim is steps 1 to 4. It returns the offsets to start at, and the offsets of
 // our owner records.
 func (to *takeover) claim(ctx context.Context) (offsets, ends map[int32]int64, err error) {
-	e := to.engine
-	if !e.committer.guards.noFencing {
-		if err := to.fenceFormerOwners(ctx); err != nil {
-			return nil, nil, err
-		}
+	if err := to.fenceFormerOwners(ctx); err != nil {
+		return nil, nil, err
 	}
 	offsets, err = to.stableOffsets(ctx)
 	if err != nil {
@@ -212,9 +209,6 @@ func (to *takeover) stableOffsets(ctx context.Context) (map[int32]int64, error) 
 
 func (to *takeover) waitStable(ctx context.Context) (map[int32]committedOffset, error) {
 	e := to.engine
-	if e.committer.guards.unstableOffsets {
-		return e.cluster.offsets(ctx, to.ids(), false)
-	}
 	deadline := e.deps.Now().Add(unstablePatience)
 	for pause := newBackoff(); ; {
 		got, err := e.cluster.offsets(ctx, to.ids(), true)

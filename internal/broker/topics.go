@@ -44,43 +44,40 @@ const deadLetterRetention = 30 * 24 * time.Hour
 // defaultMaxMessageBytes is the broker's (message.max.bytes).
 const defaultMaxMessageBytes = 1048588
 
-// Admin looks at topics and creates them. Close it.
+// Admin looks at topics and creates them.
 type Admin struct {
-	transport *kafka.Transport
-	client    *kafka.Client
-	topology  Topology
-	settings  TopicSettings
+	conn     Connection
+	topology Topology
+	settings TopicSettings
 }
 
 // NewAdmin prepares an Admin. It does not connect.
 func NewAdmin(conn Connection, topology Topology, settings TopicSettings) *Admin {
-	// The engine's own transport knows its topics only; here new ones appear.
-	t := &kafka.Transport{
-		Dial: conn.Dial, ClientID: conn.ClientID, TLS: conn.TLS, SASL: conn.SASL,
-		DialTimeout: dialTimeout, MetadataTTL: adminMetadataTTL,
-	}
-	return &Admin{
-		transport: t, topology: topology, settings: settings,
-		client: &kafka.Client{Addr: kafka.TCP(conn.Brokers...), Transport: t, Timeout: adminTimeout},
-	}
+	return &Admin{conn: conn, topology: topology, settings: settings}
 }
 
-const (
-	adminMetadataTTL = 200 * time.Millisecond
-	adminTimeout     = 20 * time.Second
-)
+const adminTimeout = 20 * time.Second
 
-// Close ends the connections.
-func (a *Admin) Close() { a.transport.CloseIdleConnections() }
+// open connects, for one look: kafka-go answers from what it saw at first, and
+// its patience with a slow answer is the time it keeps it for.
+func (a *Admin) open() (client *kafka.Client, done func()) {
+	t := &kafka.Transport{
+		Dial: a.conn.Dial, ClientID: a.conn.ClientID, TLS: a.conn.TLS, SASL: a.conn.SASL,
+		DialTimeout: dialTimeout, MetadataTTL: adminTimeout,
+	}
+	return &kafka.Client{Addr: kafka.TCP(a.conn.Brokers...), Transport: t, Timeout: adminTimeout}, t.CloseIdleConnections
+}
 
 // Plan compares the topics with what they must be.
 func (a *Admin) Plan(ctx context.Context) ([]TopicState, error) {
+	client, done := a.open()
+	defer done()
 	states := a.wanted()
 	names := make([]string, len(states))
 	for i, s := range states {
 		names[i] = s.Name
 	}
-	meta, err := a.client.Metadata(ctx, &kafka.MetadataRequest{Topics: names})
+	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: names})
 	if err != nil {
 		return nil, fmt.Errorf("topics: metadata: %w", err)
 	}
@@ -101,7 +98,7 @@ func (a *Admin) Plan(ctx context.Context) ([]TopicState, error) {
 			partitions = states[i].Partitions
 		}
 	}
-	configs, err := a.configs(ctx, states)
+	configs, err := configsOf(ctx, client, states)
 	if err != nil {
 		return nil, err
 	}
@@ -193,8 +190,8 @@ func messageLimit(config map[string]string) int64 {
 	return defaultMaxMessageBytes
 }
 
-// configs are the settings of the topics that exist.
-func (a *Admin) configs(ctx context.Context, states []TopicState) (map[string]map[string]string, error) {
+// configsOf are the settings of the topics that exist.
+func configsOf(ctx context.Context, client *kafka.Client, states []TopicState) (map[string]map[string]string, error) {
 	req := &kafka.DescribeConfigsRequest{}
 	for _, s := range states {
 		if s.Exists {
@@ -208,7 +205,7 @@ func (a *Admin) configs(ctx context.Context, states []TopicState) (map[string]ma
 	if len(req.Resources) == 0 {
 		return out, nil
 	}
-	res, err := a.client.DescribeConfigs(ctx, req)
+	res, err := client.DescribeConfigs(ctx, req)
 	if err != nil {
 		return nil, fmt.Errorf("topics: describe configs: %w", err)
 	}
@@ -242,7 +239,9 @@ func (a *Admin) Create(ctx context.Context, states []TopicState) error {
 	if len(req.Topics) == 0 {
 		return nil
 	}
-	res, err := a.client.CreateTopics(ctx, req)
+	client, done := a.open()
+	defer done()
+	res, err := client.CreateTopics(ctx, req)
 	if err != nil {
 		return fmt.Errorf("create topics: %w", err)
 	}

@@ -25,7 +25,6 @@ type worker struct {
 	topic   string
 	now     func() time.Time
 	limit   int // output bytes after which a chunk is left for later
-	guards  guards
 	// refused is kept here because it decides how a record is processed.
 	refused map[int64]pipeline.Destination
 	// sent are the batches of the transaction under way.
@@ -154,7 +153,7 @@ func (w *worker) processBatch(b batch.Batch, c *chunk, r *reply) bool {
 		}
 		return true
 	}
-	if c.aborted.covers(&b) && !w.guards.deliverAborted {
+	if c.aborted.covers(&b) {
 		return true
 	}
 	var err error

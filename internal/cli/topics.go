@@ -37,7 +37,6 @@ from starting.`,
 			if err != nil {
 				return err
 			}
-			defer admin.Close()
 			states, err := admin.Plan(command.Context())
 			if err != nil {
 				return err

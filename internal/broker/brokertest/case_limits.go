@@ -125,7 +125,6 @@ func topicFaults(t *testing.T, c Cluster) {
 func (b *bundle) plan(set broker.TopicSettings) []broker.TopicState {
 	b.t.Helper()
 	admin := broker.NewAdmin(broker.Connection{Brokers: b.cluster.Brokers, ClientID: "suite"}, b.topology, set)
-	defer admin.Close()
 	states, err := admin.Plan(b.t.Context())
 	if err != nil {
 		b.t.Fatalf("plan: %v", err)
@@ -144,7 +143,6 @@ func topicsCreated(t *testing.T, c Cluster) {
 		t.Fatalf("missing topics are faults: %v", err)
 	}
 	admin := broker.NewAdmin(broker.Connection{Brokers: c.Brokers, ClientID: "suite"}, b.topology, set)
-	defer admin.Close()
 	if err := admin.Create(t.Context(), states); err != nil {
 		t.Fatalf("create: %v", err)
 	}
