@@ -29,6 +29,7 @@ const (
 type fetcher struct {
 	leader int32
 	busy   bool
+	asked  int       // bytes that the poll under way may bring
 	resume time.Time // after a fault
 }
 
@@ -86,7 +87,8 @@ func (e *Engine) planFetches(now time.Time) {
 		}
 		f.busy = true
 		plan := fetchPlan{leader: leader, partitions: parts, maxBytes: int32(min(room, fetchBytes))}
-		room -= int(plan.maxBytes)
+		f.asked = int(plan.maxBytes)
+		room -= f.asked
 		for _, p := range parts {
 			p.task.fetching = true
 		}
@@ -117,6 +119,9 @@ func (e *Engine) inflightBytes() int {
 	for _, t := range e.tasks {
 		n += t.queued
 	}
+	for _, f := range e.fetchers {
+		n += f.asked
+	}
 	return n
 }
 
@@ -136,7 +141,7 @@ func (e *Engine) fetch(ctx context.Context, plan fetchPlan) error {
 // onFetched queues what has come for the tasks that still want it.
 func (e *Engine) onFetched(r fetchResult) {
 	f := e.fetchers[r.plan.leader]
-	f.busy = false
+	f.busy, f.asked = false, 0
 	for _, p := range r.plan.partitions {
 		p.task.fetching = false
 	}

@@ -41,6 +41,10 @@ const headroom = 64 << 10
 // deadLetterRetention is 30 days.
 const deadLetterRetention = 30 * 24 * time.Hour
 
+// stateRecordBytes is what the largest changelog record takes: a segment of
+// 16,384 IDs, with room to spare.
+const stateRecordBytes = 512 << 10
+
 // defaultMaxMessageBytes is the broker's (message.max.bytes).
 const defaultMaxMessageBytes = 1048588
 
@@ -177,6 +181,9 @@ func check(s *TopicState, partitions int, inputLimit int64, config map[string]st
 			warn("retention.ms is %d, under 30 days: dead letters are deleted before anybody may have looked", ms)
 		}
 	case roleState:
+		if messageLimit(config) < stateRecordBytes {
+			fault("max.message.bytes is %d: state records need up to %d, and one that does not fit would stop its task", messageLimit(config), stateRecordBytes)
+		}
 		if config["cleanup.policy"] != "compact" {
 			fault("cleanup.policy is %q and must be \"compact\": retention would delete remembered IDs and windows", config["cleanup.policy"])
 		}
