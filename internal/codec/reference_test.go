@@ -361,8 +361,9 @@ func refForecast(root *refNode, path string, sig *pulse.Signal) *refFault {
 var (
 	refMin = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 	refMax = time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
-	// refForm is every accepted spelling of date and time.
-	refForm = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)?$`)
+	// refForm is every accepted spelling of date and time. Package time takes
+	// an offset of 60 minutes, RFC 3339 (section 5.6) does not.
+	refForm = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:[0-5]\d)?$`)
 )
 
 // refDateTime brings s into the one form the strict reader of package time
