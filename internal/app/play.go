@@ -86,6 +86,17 @@ func (p *Player) Play(ctx context.Context, name string, in io.Reader) error {
 	}
 }
 
+// Eager returns a reader of in that hands over what is collected before it
+// waits for more: the input may be slow, and somebody waits for its records.
+func (p *Player) Eager(ctx context.Context, in io.Reader) io.Reader {
+	return readerFunc(func(b []byte) (int, error) {
+		if err := p.producer.Flush(ctx); err != nil {
+			return 0, err
+		}
+		return in.Read(b)
+	})
+}
+
 // one produces one line.
 func (p *Player) one(ctx context.Context, line []byte) error {
 	if err := p.pace(ctx); err != nil {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"pulse-scorer/internal/app"
 	"pulse-scorer/internal/config"
@@ -89,7 +87,7 @@ func devOn(ctx context.Context, p Process, flags devFlags, broker *devbroker.Bro
 	if err != nil {
 		return err
 	}
-	bar := counter(p.Stderr)
+	bar := progress(p.Stderr, -1, progressbar.OptionSpinnerType(14))
 	demo := &app.Demo{
 		Config: c, Broker: broker, Rate: flags.rate, Shift: shift, Inputs: inputs,
 		Deps:     app.Deps{Log: log, Build: ops.ReadBuild(p.Version), Now: p.Now},
@@ -157,16 +155,6 @@ func devInputs(p Process, flags devFlags) (inputs []app.Input, shift time.Durati
 		}
 	}
 	return inputs, p.Now().Sub(newest).Truncate(time.Second), nil
-}
-
-// counter shows numbers that grow; silent when nobody watches.
-func counter(out io.Writer) *progressbar.ProgressBar {
-	file, ok := out.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return progressbar.DefaultSilent(-1)
-	}
-	return progressbar.NewOptions(-1, progressbar.OptionSetWriter(out), progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionSpinnerType(14), progressbar.OptionClearOnFinish())
 }
 
 func showSummary(out io.Writer, s app.Summary, flags devFlags, c config.Config, addr string) error {

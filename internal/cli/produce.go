@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
+	"slices"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"pulse-scorer/internal/app"
 	"pulse-scorer/internal/config"
@@ -67,9 +66,14 @@ func produce(ctx context.Context, p Process, c config.Config, flags produceFlags
 	sent := 0
 	player.Produced = func(n int) { sent = n }
 	began := p.Now()
+	var stdin io.Reader
+	if slices.Contains(paths, ndjson.Stdin) {
+		// One reader, made only when it is asked for: it takes what there is.
+		stdin = player.Eager(ctx, app.Until(ctx, p.Stdin))
+	}
 	for _, path := range paths {
-		if err := produceFile(ctx, p, player, path); err != nil {
-			return fmt.Errorf("after %d records: %w", sent, err)
+		if err := produceFile(ctx, player, stdin, p.Stderr, path); err != nil {
+			return fmt.Errorf("after %d records, the last of which may not be stored: %w", sent, err)
 		}
 	}
 	took := p.Now().Sub(began)
@@ -109,28 +113,15 @@ func shiftOf(p Process, flags produceFlags, paths []string, c config.Config) (ti
 	return p.Now().Sub(newest).Truncate(time.Second), nil
 }
 
-func produceFile(ctx context.Context, p Process, player *app.Player, path string) error {
-	source, err := ndjson.Open(path, app.Until(ctx, p.Stdin))
+func produceFile(ctx context.Context, player *app.Player, stdin io.Reader, stderr io.Writer, path string) error {
+	source, err := ndjson.Open(path, stdin)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = source.Close() }()
-	bar := progress(p.Stderr, source)
+	bar := progress(stderr, source.Size(), progressbar.OptionSetDescription(source.Name()), progressbar.OptionShowBytes(true))
 	defer func() { _ = bar.Finish() }()
 	return player.Play(ctx, source.Name(), io.TeeReader(source, onRead(func() { _ = bar.Set64(source.Progress()) })))
-}
-
-// progress is a bar over the stored bytes of a source; silent when nobody
-// watches.
-func progress(out io.Writer, source *ndjson.Source) *progressbar.ProgressBar {
-	file, ok := out.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return progressbar.DefaultBytesSilent(source.Size())
-	}
-	return progressbar.NewOptions64(source.Size(),
-		progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(source.Name()),
-		progressbar.OptionShowBytes(true), progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionClearOnFinish())
 }
 
 // onRead is told of every read that passes.

@@ -50,7 +50,14 @@ func validAddress(address string, listener bool) bool {
 	return listener || (host != "" && n > 0)
 }
 
+// maxGroupLength keeps the headers of dead letters, which name the group,
+// within the contract's 4 KiB.
+const maxGroupLength = 1024
+
 func (c Config) checkNames(faults *faultList) {
+	if len(c.Group) > maxGroupLength {
+		faults.addf("PULSE_GROUP", "has %d bytes; write at most %d", len(c.Group), maxGroupLength)
+	}
 	if strings.ContainsFunc(c.Group, unicode.IsControl) {
 		faults.addf("PULSE_GROUP", "%s holds a control character; write a plain name", quote(c.Group))
 	}
