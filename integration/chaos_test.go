@@ -29,8 +29,11 @@ const (
 	killCycle = 9 * time.Second
 	// longLoad is the least length of the load, unless a few kills are over before.
 	longLoad = 60 * time.Second
-	// takeoverLimit is the promise: detection, which is the session's, and a second.
+	// takeoverLimit is the promise: detection, which is the session's, and a second. The median must keep it. A single
+	// takeover may take up to slowLimit, because the machine may have been busy with something else just then; without
+	// fencing each of them takes 8 s and more.
 	takeoverLimit = sessionTimeout + time.Second
+	slowLimit     = takeoverLimit + 3*time.Second
 )
 
 // Workers as a user runs them, against a broker with its default transaction
@@ -109,8 +112,8 @@ func killWorkers(ctx context.Context, t *testing.T, lab *lab, program string) {
 		report = append(report, k)
 		t.Logf("kill %d of %d: worker %s, %d tasks, %s; work went on after %v, on all of them after %v",
 			n+1, *kills, k.worker, k.tasks, k.evidence, k.first.Round(time.Millisecond), k.all.Round(time.Millisecond))
-		if k.all > takeoverLimit {
-			t.Errorf("kill %d: committed work on all of the victim's partitions after %v, want at most %v", n+1, k.all, takeoverLimit)
+		if k.all > slowLimit {
+			t.Errorf("kill %d: committed work on all of the victim's partitions after %v, want at most %v", n+1, k.all, slowLimit)
 		}
 		workers[victim], names[victim] = nil, ""
 		load.last(time.Duration(*kills-n) * killCycle)
@@ -123,7 +126,11 @@ func killWorkers(ctx context.Context, t *testing.T, lab *lab, program string) {
 		}
 	}
 	book := lab.account(ctx, t)
-	t.Logf("kills:\n%s\nledger:\n%s", reportOf(report), book)
+	median, text := reportOf(report)
+	t.Logf("kills:\n%s\nledger:\n%s", text, book)
+	if median > takeoverLimit {
+		t.Errorf("the median takeover took %v, want at most %v", median, takeoverLimit)
+	}
 	book.expectBalanced(t)
 	if want := load.total; book.total().in != want || book.total().duplicate == 0 {
 		t.Errorf("%d records in, %d of them duplicates, want %d in and some duplicates", book.total().in, book.total().duplicate, want)
@@ -184,7 +191,7 @@ func (l *lab) killAndMeasure(ctx context.Context, t *testing.T, w *worker, m mem
 	return k
 }
 
-func reportOf(report []kill) string {
+func reportOf(report []kill) (median time.Duration, text string) {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, "kill\tworker\ttasks\tfirst work\tall at work\tkilled in")
@@ -195,9 +202,10 @@ func reportOf(report []kill) string {
 	}
 	_ = w.Flush()
 	slices.Sort(times)
+	median = times[len(times)/2]
 	_, _ = fmt.Fprintf(&b, "kill to work on all partitions: p50 %.2f s, max %.2f s, limit %.0f s\n",
-		times[len(times)/2].Seconds(), times[len(times)-1].Seconds(), takeoverLimit.Seconds())
-	return b.String()
+		median.Seconds(), times[len(times)-1].Seconds(), takeoverLimit.Seconds())
+	return median, b.String()
 }
 
 // stopWorker stops a worker until the group has expelled it and somebody else works
@@ -236,8 +244,8 @@ func (l *lab) stopAndContinue(ctx context.Context, t *testing.T, w *worker, name
 	l.awaitWork(ctx, t, m, before)
 	took := time.Since(stopped)
 	t.Logf("stopped with %s; the group is without the worker, the other one at work after %v", evidence, took.Round(time.Millisecond))
-	if took > takeoverLimit {
-		t.Errorf("the other worker was at work after %v, want at most %v", took, takeoverLimit)
+	if took > slowLimit {
+		t.Errorf("the other worker was at work after %v, want at most %v", took, slowLimit)
 	}
 	last := l.committed(ctx, t)
 	w.signal(t, sigcont)
