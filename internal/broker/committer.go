@@ -78,6 +78,15 @@ func (c *committer) run(ctx context.Context) error {
 
 // execute runs a transaction until each of its parts has a verdict.
 func (c *committer) execute(ctx context.Context, tx *transaction) {
+	select {
+	case <-tx.void:
+		// A newer takeover may have its stable offsets already: ours are old,
+		// and would move the group back. One that begins after this look has its
+		// requests behind ours (TestCommitter_LeavesAVoidTakeover).
+		tx.decide(rolledBack)
+		return
+	default:
+	}
 	start := c.now()
 	g := c.member.generation()
 	if tx.producerOnly {

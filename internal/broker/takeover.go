@@ -126,7 +126,7 @@ func (to *takeover) claim(ctx context.Context) (offsets, ends map[int32]int64, e
 // execute has the committer run a transaction and waits for its outcome.
 func (to *takeover) execute(ctx context.Context, tx *transaction) error {
 	done := make(chan *transaction, 1)
-	tx.done = done
+	tx.done, tx.void = done, ctx.Done()
 	select {
 	case to.engine.committer.requests <- tx:
 	case <-ctx.Done():

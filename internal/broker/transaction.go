@@ -20,6 +20,8 @@ type transaction struct {
 	// producerOnly asks for nothing but a usable transactional ID; err says
 	// whether it is.
 	producerOnly bool
+	// void is closed when nobody wants the transaction any more; nil never is.
+	void <-chan struct{}
 	// err is set when the service cannot go on.
 	err error
 }
