@@ -168,6 +168,7 @@ func (e *Engine) onOutcome(tx *transaction) error {
 				e.log.Warn("the group's offset was moved by somebody else; taking the task anew", slog.Int("task", int(t.id)))
 				e.drop(t, "restore")
 				e.tasks[t.id] = e.newTask(t.id)
+				e.health.assigned(true, e.restoring())
 			}
 		}
 		if !mine {

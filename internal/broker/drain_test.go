@@ -8,6 +8,17 @@ import (
 	"pulse-scorer/internal/broker/batch"
 )
 
+// newIdleEngine is what a loop owns, without the goroutines around it.
+func newIdleEngine(t *testing.T) *Engine {
+	t.Helper()
+	e := &Engine{
+		deps: Deps{Now: time.Now}, log: slog.New(slog.DiscardHandler),
+		health: newHealth(time.Now, time.Minute), tasks: make(map[int32]*task),
+	}
+	e.work, e.current = t.Context(), &generation{id: 1}
+	return e
+}
+
 // A drain once dropped the chunk that a worker was in the middle of. Its results
 // were in the batch that was committed next, its offset was not, and the next
 // owner wrote them a second time.
@@ -17,11 +28,7 @@ func TestDrain_CommitsTheOffsetOfWhatIsUnderWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &Engine{
-		deps: Deps{Now: time.Now}, log: slog.New(slog.DiscardHandler),
-		health: newHealth(time.Now, time.Minute), tasks: make(map[int32]*task),
-	}
-	e.work, e.current = t.Context(), &generation{id: 1}
+	e := newIdleEngine(t)
 	w := e.newTask(3)
 	w.phase = phaseRunning
 	underWay := &chunk{next: 870, bytes: 10, buf: mem.buffer(10)}

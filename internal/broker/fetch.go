@@ -199,10 +199,11 @@ func (e *Engine) accept(p plannedPartition, got fetchedPartition, buf *buffer, f
 // IDs make duplicates of it; reading too late would lose records.
 func (e *Engine) outOfRange(t *task) {
 	e.metrics.offsetResets.Inc()
+	epoch := t.epoch
 	e.group.Go(func() error {
 		start, err := e.cluster.logStart(e.work, e.set.Topics.Input, t.id)
 		select {
-		case e.resets <- offsetReset{task: t, start: start, err: err}:
+		case e.resets <- offsetReset{task: t, epoch: epoch, start: start, err: err}:
 		case <-e.work.Done():
 		}
 		return nil
@@ -212,17 +213,19 @@ func (e *Engine) outOfRange(t *task) {
 
 type offsetReset struct {
 	task  *task
+	epoch int
 	start int64
 	err   error
 }
 
 func (e *Engine) onReset(r offsetReset) {
 	r.task.fetching = false
-	if e.tasks[r.task.id] != r.task {
-		return
+	if e.tasks[r.task.id] != r.task || r.task.epoch != r.epoch {
+		return // released or rewound meanwhile: it is not at that offset any more
 	}
 	if r.err != nil {
 		e.log.Warn("start of the log is not known yet", slog.Int("partition", int(r.task.id)), slog.Any("err", r.err))
+		e.pauseFetch(r.task)
 		return
 	}
 	e.log.Error("the group's offset is outside the log: records between it and the log's start are gone unread, if there were any",

@@ -46,10 +46,17 @@ func (h *health) assigned(joined bool, restoring int) {
 // work says whether there is anything to do.
 func (h *health) work(pending bool) {
 	h.change(func() {
-		if h.pending = pending; !pending {
+		// What was held may take its time from the end of the hold on.
+		if h.pending = pending; !pending || h.held() {
 			h.lastProgress = h.now()
 		}
 	})
+}
+
+// held tells whether something is known that explains that nothing goes on. The
+// caller holds the lock.
+func (h *health) held() bool {
+	return h.hold != "" || h.restoring > 0 || !h.joined || h.now().Sub(h.lastAnswer) > answerLimit
 }
 
 func (h *health) change(do func()) {
@@ -86,9 +93,7 @@ func (e *Engine) Live() error {
 	h := e.health
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	now := h.now()
-	held := h.hold != "" || h.restoring > 0 || !h.joined || now.Sub(h.lastAnswer) > answerLimit
-	if idle := now.Sub(h.lastProgress); h.pending && !held && idle > h.stall {
+	if idle := h.now().Sub(h.lastProgress); h.pending && !h.held() && idle > h.stall {
 		return fmt.Errorf("no progress for %v although there is work (PULSE_STALL_TIMEOUT)", idle.Round(time.Second))
 	}
 	return nil

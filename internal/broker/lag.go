@@ -46,5 +46,7 @@ func (t *task) lagSeconds(records int64, now time.Time) float64 {
 	case t.open.records > 0:
 		oldest = time.UnixMilli(t.open.oldestMs)
 	}
+	// Until the next one has been read, the last known one stands for it.
+	t.behindSince = oldest
 	return max(0, now.Sub(oldest).Seconds())
 }

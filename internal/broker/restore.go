@@ -156,12 +156,12 @@ func (r *restore) apply(rec *batch.Record) error {
 
 // onRestored sets a task to work.
 func (e *Engine) onRestored(r restored) error {
-	if r.err != nil {
-		return r.err
-	}
 	t := r.task
 	if e.tasks[t.id] != t {
-		return nil
+		return nil // released meanwhile
+	}
+	if r.err != nil {
+		return r.err
 	}
 	recorded, known := r.last.Next[e.set.Topics.Input]
 	if known && recorded != r.offset {

@@ -1,0 +1,92 @@
+package broker
+
+import (
+	"testing"
+	"time"
+)
+
+// Under steady traffic there is always some lag. Between two batches nothing is
+// known of its age, and the time since lag was first seen, hours ago, was shown.
+func TestLagSeconds_OfSteadyTrafficIsItsRecords(t *testing.T) {
+	t.Parallel()
+	start := time.UnixMilli(1_700_000_000_000)
+	w := &task{open: openBatch{next: -1}}
+	if got := w.lagSeconds(5, start); got != 0 {
+		t.Errorf("lag that was seen just now is %v s old, want 0", got)
+	}
+	now := start.Add(time.Hour)
+	w.open = openBatch{records: 1, next: 8, oldestMs: now.Add(-time.Second).UnixMilli()}
+	if got := w.lagSeconds(5, now); got != 1 {
+		t.Errorf("lag of an open batch is %v s old, want 1", got)
+	}
+	w.open = openBatch{next: -1}
+	if got := w.lagSeconds(5, now.Add(time.Second)); got != 2 {
+		t.Errorf("lag between two batches is %v s old, want 2: as old as what was known last", got)
+	}
+	if got := w.lagSeconds(0, now.Add(time.Second)); got != 0 {
+		t.Errorf("no lag is %v s old, want 0", got)
+	}
+}
+
+// When a broker came back after longer than the stall time-out, the service was
+// not alive at once, although there had been nothing that it could have done.
+func TestLive_CountsFromTheEndOfAHold(t *testing.T) {
+	t.Parallel()
+	now := time.UnixMilli(1_700_000_000_000)
+	const stall = 30 * time.Second
+	e := &Engine{health: newHealth(func() time.Time { return now }, stall)}
+	e.health.assigned(true, 0)
+	e.health.answered()
+	pass := func(d time.Duration) {
+		for end := now.Add(d); now.Before(end); now = now.Add(tick) {
+			e.health.work(true)
+		}
+	}
+	pass(time.Minute) // no broker answers
+	e.health.answered()
+	if err := e.Live(); err != nil {
+		t.Errorf("not alive when the broker is back: %v", err)
+	}
+	for range 32 {
+		pass(time.Second)
+		e.health.answered()
+	}
+	if e.Live() == nil {
+		t.Error("alive after 32 s without progress while brokers answered")
+	}
+}
+
+// The start of the log was asked for, and the task was rewound meanwhile: it
+// wants what it was rewound to.
+func TestOnReset_OfAnEarlierPositionIsVoid(t *testing.T) {
+	t.Parallel()
+	e := newIdleEngine(t)
+	w := e.newTask(3)
+	w.phase, w.committed, w.position = phaseRunning, 40, 50
+	e.tasks[3] = w
+	asked := offsetReset{task: w, epoch: w.epoch, start: 7}
+	w.rewind(w.committed)
+	e.onReset(asked)
+	if w.position != 40 || w.open.next != -1 {
+		t.Errorf("goes on at %d and will commit %d, want 40 and nothing", w.position, w.open.next)
+	}
+	e.onReset(offsetReset{task: w, epoch: w.epoch, start: 7})
+	if w.position != 7 || w.open.next != 7 {
+		t.Errorf("goes on at %d and will commit %d, want 7 and 7", w.position, w.open.next)
+	}
+}
+
+// What happened to a task that was released meanwhile is not ours to die of.
+func TestOnRestored_OfAReleasedTaskIsIgnored(t *testing.T) {
+	t.Parallel()
+	e := newIdleEngine(t)
+	w := e.newTask(3)
+	failed := restored{task: w, err: fatalf("state of task 3 is broken")}
+	if err := e.onRestored(failed); err != nil {
+		t.Errorf("%v, want nothing", err)
+	}
+	e.tasks[3] = w
+	if err := e.onRestored(failed); err == nil {
+		t.Error("a broken state of a task of ours is ignored")
+	}
+}
