@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -40,9 +42,9 @@ type Input struct {
 
 // Summary is what a demo has counted.
 type Summary struct {
-	In int `json:"in"`
-	// Scored counts results, Distinct the input records they are for.
-	Scored    int            `json:"scored"`
+	In     int `json:"in"`
+	Scored int `json:"scored"`
+	// Twice counts results and dead letters for records that had one already.
 	Twice     int            `json:"twice"`
 	Lost      int            `json:"lost"`
 	Duplicate int            `json:"duplicate"`
@@ -84,7 +86,7 @@ func (d *Demo) play(ctx context.Context, service *Service) (Summary, error) {
 	if err := service.WaitReady(ctx); err != nil {
 		return Summary{}, err
 	}
-	seen := &census{results: make(map[place]int), dead: make(map[string]int), now: d.Deps.Now, changed: make(chan struct{}, 1)}
+	seen := &census{outcomes: make(map[place]int), dead: make(map[string]int), now: d.Deps.Now, changed: make(chan struct{}, 1)}
 	reading, stopReading := context.WithCancel(ctx)
 	group, reading := errgroup.WithContext(reading)
 	topics := Topology(d.Config)
@@ -154,11 +156,11 @@ type census struct {
 	now     func() time.Time
 	changed chan struct{}
 
-	mu        sync.Mutex // guards the rest
-	from      []int64    // offsets of the input below which nothing counts
-	results   map[place]int
-	dead      map[string]int
-	letters   int
+	mu        sync.Mutex    // guards the rest
+	from      []int64       // offsets of the input below which nothing counts
+	outcomes  map[place]int // results and dead letters for an input record
+	scored    int
+	dead      map[string]int // by class
 	latencies []time.Duration
 	fault     error
 }
@@ -190,19 +192,23 @@ func (c *census) count(r devbroker.Record, results string) {
 	if c.old(o.Input.Partition, o.Input.Offset) {
 		return
 	}
-	c.results[place{o.Input.Partition, o.Input.Offset}]++
+	c.outcomes[place{o.Input.Partition, o.Input.Offset}]++
+	c.scored++
 	c.latencies = append(c.latencies, at.Sub(o.Input.Timestamp))
 	c.notify()
 }
 
 func (c *census) countLetter(r devbroker.Record) {
-	var offset int64
-	_, _ = fmt.Sscan(r.Headers["__dlq.errors.offset"], &offset)
+	offset, err := strconv.ParseInt(r.Headers["__dlq.errors.offset"], 10, 64)
+	if err != nil {
+		c.fault = fmt.Errorf("dead letter at %s-%d offset %d does not say where it comes from: %w", r.Topic, r.Partition, r.Offset, err)
+		return
+	}
 	if c.old(r.Partition, offset) {
 		return
 	}
 	c.dead[r.Headers["pulse-error-class"]]++
-	c.letters++
+	c.outcomes[place{r.Partition, offset}]++
 	c.notify()
 }
 
@@ -220,7 +226,7 @@ func (c *census) notify() {
 func (c *census) total() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.results) + c.letters
+	return len(c.outcomes)
 }
 
 // patience is how long nothing may happen before records count as lost.
@@ -260,24 +266,24 @@ func (c *census) wait(ctx context.Context, in int, duplicates func() int, progre
 func (c *census) summary(in, duplicates int, took time.Duration) Summary {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := Summary{In: in, Duplicate: duplicates, Dead: c.dead, Seconds: took.Seconds()}
-	for _, n := range c.results {
-		s.Scored += n
+	s := Summary{In: in, Scored: c.scored, Duplicate: duplicates, Dead: c.dead, Seconds: took.Seconds()}
+	for _, n := range c.outcomes {
 		s.Twice += n - 1
 	}
-	s.Lost = in - len(c.results) - c.letters - duplicates
+	s.Lost = in - len(c.outcomes) - duplicates
 	s.PerSecond = float64(in) / max(took.Seconds(), 1e-9)
 	slices.Sort(c.latencies)
 	s.P50, s.P99 = quantile(c.latencies, 0.50), quantile(c.latencies, 0.99)
 	return s
 }
 
-// quantile is the nearest-rank quantile of sorted values.
+// quantile is the nearest-rank quantile of sorted values: the smallest that at
+// least this part of them does not exceed.
 func quantile(sorted []time.Duration, q float64) time.Duration {
 	if len(sorted) == 0 {
 		return 0
 	}
-	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
+	return sorted[max(1, int(math.Ceil(q*float64(len(sorted)))))-1]
 }
 
 // ErrUnbalanced is returned by a demo whose records are not all accounted for.

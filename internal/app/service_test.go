@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -14,9 +15,12 @@ import (
 	"pulse-scorer/internal/ops"
 )
 
+// A thousand signals, a tenth of them twice, in ten series, go through a whole
+// service: each has one result, and those of a series come in the order of the
+// input.
 func TestService_ScoresWhatIsProduced(t *testing.T) {
 	t.Parallel()
-	b, err := devbroker.Start(devbroker.Settings{})
+	b, err := devbroker.Start(devbroker.Settings{Topics: []devbroker.Topic{{Name: "pulse.signals", Partitions: 4}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,32 +36,104 @@ func TestService_ScoresWhatIsProduced(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(b.Addrs()...), kgo.ConsumeTopics("pulse.signals.scored"),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.UnknownTopicRetries(-1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cl.Close()
-	for i := range 1000 {
-		name := fmt.Sprintf("s%d", i%10)
-		cl.Produce(ctx, &kgo.Record{Topic: "pulse.signals", Key: []byte(name), Value: fmt.Appendf(nil, `{"id":"%d","name":"%s","value":%d,"source":"t"}`, i, name, i)}, func(_ *kgo.Record, err error) {
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	n := 0
-	for n < 1000 && ctx.Err() == nil {
-		f := cl.PollFetches(ctx)
-		f.EachRecord(func(r *kgo.Record) {
-			if n < 2 {
-				t.Log(string(r.Value))
-			}
-			n++
-		})
-	}
+	produceTwice(t, b, 1000)
+	awaitOutcomes(t, s, Outcomes{Scored: 1000, Duplicate: 100})
 	cancel()
 	if err := <-done; err != nil {
 		t.Fatal(err)
+	}
+	requireOnceInOrder(t, b, 1000)
+}
+
+// produceTwice produces n signals, every tenth again at once.
+func produceTwice(t *testing.T, b *devbroker.Broker, n int) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addrs()...), kgo.DefaultProduceTopic("pulse.signals"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	var records []*kgo.Record
+	for i := range n {
+		name := fmt.Sprintf("s%d", i%10)
+		value := fmt.Appendf(nil, `{"id":"%d","name":%q,"value":%d,"source":"t"}`, i, name, i)
+		for range 1 + btoi(i%10 == i/10%10) {
+			records = append(records, &kgo.Record{Key: []byte(name), Value: value})
+		}
+	}
+	if err := client.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func awaitOutcomes(t *testing.T, s *Service, want Outcomes) {
+	t.Helper()
+	patience := time.After(30 * time.Second)
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for s.Outcomes() != want {
+		select {
+		case <-again.C:
+		case <-patience:
+			t.Fatalf("outcomes %+v, want %+v", s.Outcomes(), want)
+		}
+	}
+}
+
+// requireOnceInOrder reads all there is: a transaction's marker is the last
+// record of each partition that has any.
+func requireOnceInOrder(t *testing.T, b *devbroker.Broker, n int) {
+	t.Helper()
+	left := 0
+	ends := b.EndOffsets("pulse.signals.scored")
+	for _, end := range ends {
+		left += btoi(end > 0)
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addrs()...), kgo.ConsumeTopics("pulse.signals.scored"), kgo.KeepControlRecords(),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	seen := make(map[string]int)
+	last := make(map[string]float64)
+	for left > 0 {
+		fetches := client.PollFetches(t.Context())
+		if err := fetches.Err(); err != nil {
+			t.Fatal(err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			left -= btoi(r.Offset == ends[r.Partition]-1)
+			var result struct {
+				ID, Name string
+				Value    float64
+			}
+			if r.Attrs.IsControl() {
+				return
+			}
+			if err := json.Unmarshal(r.Value, &result); err != nil || result.Name != string(r.Key) {
+				t.Errorf("result %s of key %s: %v", r.Value, r.Key, err)
+			}
+			if before, ok := last[result.Name]; ok && result.Value <= before {
+				t.Errorf("series %s: %v after %v", result.Name, result.Value, before)
+			}
+			last[result.Name] = result.Value
+			seen[result.ID]++
+		})
+	}
+	for i := range n {
+		if got := seen[fmt.Sprint(i)]; got != 1 {
+			t.Errorf("signal %d has %d results", i, got)
+		}
+	}
+	if len(seen) != n {
+		t.Errorf("%d signals have results, want %d", len(seen), n)
 	}
 }

@@ -106,7 +106,10 @@ func TestServe_WaitsForABroker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := place.Addr().(*net.TCPAddr)
+	address, ok := place.Addr().(*net.TCPAddr)
+	if !ok {
+		t.Fatalf("address %v", place.Addr())
+	}
 	if err := place.Close(); err != nil {
 		t.Fatal(err)
 	}

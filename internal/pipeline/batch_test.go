@@ -29,7 +29,7 @@ func stream(seed uint64, records int) []*Record {
 		case n < 11:
 			values = append(values, forecastOf(r, i))
 		default:
-			values = append(values, fmt.Sprintf(`{"id":"%d","name":"s%d","value":%v,"source":"%s"}`, i, r.IntN(3), r.NormFloat64(), []string{"a", "b"}[r.IntN(2)]))
+			values = append(values, fmt.Sprintf(`{"id":"%d","name":"s%d","value":%v,"source":%q}`, i, r.IntN(3), r.NormFloat64(), []string{"a", "b"}[r.IntN(2)]))
 		}
 	}
 	list := make([]*Record, len(values))

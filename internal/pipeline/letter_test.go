@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,7 +72,7 @@ func TestDeadLetter_HeadersAreSetOnce(t *testing.T) {
 	in.Headers = []Header{{Key: "first", Value: []byte("1")}}
 	first := one(t, task, in)
 	again := signalAt(9, "nonsense")
-	again.Headers = append(first.headers, Header{Key: "last"}, Header{Key: headerClass, Value: []byte("made_up")})
+	again.Headers = slices.Concat(first.headers, []Header{{Key: "last"}, {Key: headerClass, Value: []byte("made_up")}})
 	second := one(t, task, again)
 	if len(second.headers) != len(first.headers)+1 || second.headers[0].Key != "first" || second.headers[1].Key != "last" {
 		t.Fatalf("headers %v, then %v", first.headers, second.headers)

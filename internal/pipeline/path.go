@@ -108,12 +108,13 @@ func (t *Task) refuse(in *Record) *pulse.Bad {
 	if in.Withheld != nil {
 		size = in.Withheld.Size
 	}
-	message := ""
+	var message string
 	switch {
 	case size > limit:
 		message = fmt.Sprintf("value of %d bytes is over the limit of %d (PULSE_MAX_RECORD_BYTES)", size, limit)
 	case in.Withheld != nil:
-		message = fmt.Sprintf("the record, with %d bytes of value, key or headers, is too large to be held, or for the dead-letter topic's max.message.bytes", size)
+		message = fmt.Sprintf("with %d bytes of value, key or headers the record is too large to be held, "+
+			"or for the dead-letter topic's max.message.bytes", size)
 	case in.ResultRefused:
 		message = "the result is larger than the output topic's max.message.bytes: raise it, or shorten source and trace_id"
 	default:

@@ -34,7 +34,8 @@ func newRemembered() *remembered {
 	return &remembered{
 		ids: prometheus.NewDesc("pulse_dedupe_ids", "Signal IDs remembered by the tasks of this process.", nil, nil),
 		window: prometheus.NewDesc("pulse_dedupe_window_seconds",
-			"The shortest effective dedupe window among the tasks of this process: an ID committed within it is still known. Less than PULSE_DEDUPE_WINDOW while PULSE_DEDUPE_MAX_IDS bites. Absent without tasks.", nil, nil),
+			"The shortest effective dedupe window among the tasks of this process: an ID committed within it is still known. "+
+				"Less than PULSE_DEDUPE_WINDOW while PULSE_DEDUPE_MAX_IDS bites. Absent without tasks.", nil, nil),
 		evictions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pulse_dedupe_evictions_total",
 			Help: "Signal IDs forgotten, once committed: time when the window has passed, count when there were more than PULSE_DEDUPE_MAX_IDS.",

@@ -32,6 +32,7 @@ func (t *Task) Dedupe() DedupeStats {
 // Stats describes a task's state, with the batches not yet committed.
 type Stats struct {
 	DedupeStats
+
 	// Series and Streams are how many windows and forecast memories there
 	// are.
 	Series, Streams int
