@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,7 +48,7 @@ func TestCensus_SeesLostAndTwice(t *testing.T) {
 	want := Summary{In: 6, Scored: 3, Twice: 2, Lost: 2, Duplicate: 1, Dead: map[string]int{"too_large": 2}, Seconds: 1, PerSecond: 6, P50: time.Second, P99: time.Second}
 	g, err := json.Marshal(got)
 	w, err2 := json.Marshal(want)
-	if err != nil || err2 != nil || string(g) != string(w) {
+	if err != nil || err2 != nil || !bytes.Equal(g, w) {
 		t.Errorf("summary %s, want %s", g, w)
 	}
 	if !errors.Is(got.Balanced(), ErrUnbalanced) || (Summary{In: 3, Scored: 3}).Balanced() != nil {

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,25 +103,14 @@ func TestServe_ReportsEveryFaultOfTheEnvironment(t *testing.T) {
 // When Kafka comes, it works.
 func TestServe_WaitsForABroker(t *testing.T) {
 	t.Parallel()
-	var listen net.ListenConfig
-	place, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address, ok := place.Addr().(*net.TCPAddr)
-	if !ok {
-		t.Fatalf("address %v", place.Addr())
-	}
-	if err := place.Close(); err != nil {
-		t.Fatal(err)
-	}
-	environ := []string{"PULSE_BROKERS=" + address.String(), "PULSE_HTTP_ADDR=127.0.0.1:0"}
-	gone, stays := start(t, environ, "serve"), start(t, environ, "serve")
+	door := openDoor(t)
+	gone := start(t, []string{"PULSE_BROKERS=127.0.0.1:1", "PULSE_HTTP_ADDR=127.0.0.1:0"}, "serve")
+	stays := start(t, []string{"PULSE_BROKERS=" + door.listener.Addr().String(), "PULSE_HTTP_ADDR=127.0.0.1:0"}, "serve")
 	for _, r := range []*running{gone, stays} {
 		r.await(t, "no broker answers")
 		awaitCode(t, "http://"+r.addr(t)+"/livez", 200)
 		awaitCode(t, "http://"+r.addr(t)+"/readyz", 503)
-		if out := r.stderr.String(); !strings.Contains(out, address.String()) || !strings.Contains(out, "PULSE_BROKERS") {
+		if out := r.stderr.String(); !strings.Contains(out, "127.0.0.1:") || !strings.Contains(out, "PULSE_BROKERS") {
 			t.Errorf("stderr %s", out)
 		}
 	}
@@ -127,11 +118,8 @@ func TestServe_WaitsForABroker(t *testing.T) {
 		t.Errorf("exit %d after %v", code, took)
 	}
 	clean(t, gone.stderr.String())
-	b, err := devbroker.Start(devbroker.Settings{Port: address.Port})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.Close() })
+	b := startBroker(t)
+	door.behind.Store(&b.Addrs()[0])
 	awaitCode(t, "http://"+stays.addr(t)+"/readyz", 200)
 	produceAll(t, b, `{"name":"a","value":1}`)
 	read(t, b, "pulse.signals.scored", 1)
@@ -139,6 +127,63 @@ func TestServe_WaitsForABroker(t *testing.T) {
 		t.Errorf("exit %d after %v: %s", code, took, stays.stderr)
 	}
 	clean(t, stays.stderr.String())
+}
+
+// door is an address that leads nowhere until there is something behind it. It
+// keeps its port, which an address that was free a moment ago does not.
+type door struct {
+	listener net.Listener
+	behind   atomic.Pointer[string]
+}
+
+func openDoor(t *testing.T) *door {
+	t.Helper()
+	var listen net.ListenConfig
+	listener, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &door{listener: listener}
+	var passing sync.WaitGroup
+	passing.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			passing.Go(func() { d.pass(t.Context(), conn) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		passing.Wait()
+	})
+	return d
+}
+
+// pass joins a connection with what is behind the door, until one of them or
+// the test ends.
+func (d *door) pass(ctx context.Context, conn net.Conn) {
+	defer func() { _ = conn.Close() }()
+	address := d.behind.Load()
+	if address == nil {
+		return
+	}
+	var dialer net.Dialer
+	broker, err := dialer.DialContext(ctx, "tcp", *address)
+	if err != nil {
+		return
+	}
+	stop := context.AfterFunc(ctx, func() { _, _ = conn.Close(), broker.Close() })
+	defer stop()
+	var copying sync.WaitGroup
+	for _, pair := range [][2]net.Conn{{conn, broker}, {broker, conn}} {
+		copying.Go(func() {
+			_, _ = io.Copy(pair[0], pair[1])
+			_, _ = conn.Close(), broker.Close()
+		})
+	}
+	copying.Wait()
 }
 
 func produceAll(t *testing.T, b *devbroker.Broker, lines ...string) {

@@ -11,7 +11,7 @@ import (
 )
 
 // remembered collects what the working tasks of the process remember of signal
-// IDs. A task that has been given away is not in it (TestMetrics_*Dedupe*).
+// IDs. A task that has been given away is not in it (TestMetrics_DedupeOfTheWorkingTasks).
 type remembered struct {
 	ids, window *prometheus.Desc
 	evictions   *prometheus.CounterVec
