@@ -254,7 +254,6 @@ func TestDecode_ReadsNumbersAsNearestFloat(t *testing.T) {
 	}
 }
 
-//nolint:paralleltest // AllocsPerRun counts the allocations of all goroutines
 func TestDecode_AllocatesNothingForRawSignals(t *testing.T) {
 	d := newDecoder()
 	for name, value := range map[string]string{

@@ -93,7 +93,6 @@ func TestAppendResult_MatchesGoldenFiles(t *testing.T) {
 	}
 }
 
-//nolint:paralleltest // AllocsPerRun counts the allocations of all goroutines
 func TestAppendResult_AppendsWithoutAllocating(t *testing.T) {
 	sig, score, meta := mustDecode(t, benchRaw), rawScore(), testMeta()
 	dst := make([]byte, 0, 2048)

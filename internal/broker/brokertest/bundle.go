@@ -91,7 +91,7 @@ func (b *bundle) createTopic(name string, partitions int32, config map[string]st
 	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, -1
 	for _, key := range slices.Sorted(maps.Keys(config)) {
 		entry := kmsg.NewCreateTopicsRequestTopicConfig()
-		entry.Name, entry.Value = key, kmsg.StringPtr(config[key])
+		entry.Name, entry.Value = key, new(config[key])
 		topic.Configs = append(topic.Configs, entry)
 	}
 	req := kmsg.NewPtrCreateTopicsRequest()
@@ -137,7 +137,7 @@ func (b *bundle) plain(n int) []*kgo.Record {
 	records := make([]*kgo.Record, n)
 	for i := range records {
 		records[i] = &kgo.Record{
-			Partition: int32(i) % b.tasks, //nolint:gosec // small
+			Partition: int32(i) % b.tasks,
 			Key:       fmt.Appendf(nil, "key-%d", i%7), Value: fmt.Appendf(nil, "value-%d", i),
 		}
 	}
@@ -165,7 +165,7 @@ func (b *bundle) listOffsets(topic string, at int64, committed bool) []int64 {
 		if shard.Err != nil {
 			b.t.Fatalf("list offsets of %s: %v", topic, shard.Err)
 		}
-		for _, p := range shard.Resp.(*kmsg.ListOffsetsResponse).Topics[0].Partitions {
+		for _, p := range shard.Resp.(*kmsg.ListOffsetsResponse).Topics[0].Partitions { //nolint:forcetypeassert // what was asked for
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
 				b.t.Fatalf("list offsets of %s-%d: %v", topic, p.Partition, err)
 			}

@@ -67,6 +67,7 @@ func zombie(t *testing.T, c Cluster) {
 	}
 	type frozen struct {
 		*bundle
+
 		worker *worker
 	}
 	var all []frozen

@@ -50,7 +50,7 @@ func backpressure(t *testing.T, c Cluster) {
 		records := make([]*kgo.Record, 1000)
 		for i := range records {
 			records[i] = &kgo.Record{
-				Partition: int32(i) % b.tasks, Key: []byte("k"), //nolint:gosec // small
+				Partition: int32(i) % b.tasks, Key: []byte("k"),
 				Value: []byte(noise(int64(round*1000+i), value)),
 			}
 		}

@@ -42,7 +42,7 @@ func (b *bundle) signals(first, n int) []*kgo.Record {
 		id := first + i
 		name := fmt.Sprintf("series-%d", id%7)
 		records[i] = &kgo.Record{
-			Partition: int32(id) % b.tasks, Key: []byte(name), //nolint:gosec // small
+			Partition: int32(id) % b.tasks, Key: []byte(name),
 			Value: fmt.Appendf(nil, `{"id":"%d","name":%q,"value":%d.5,"source":"suite","timestamp":1700000000}`, id, name, id%90),
 		}
 	}

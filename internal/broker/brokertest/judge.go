@@ -1,7 +1,6 @@
 package brokertest
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -135,16 +134,4 @@ func replayed(b *bundle, records []*kgo.Record) memory {
 		}
 	}
 	return t.open
-}
-
-// seenOutcomes decodes results.
-func (b *bundle) seenOutcomes(records []*kgo.Record) []outcome {
-	b.t.Helper()
-	list := make([]outcome, len(records))
-	for i, r := range records {
-		if err := json.Unmarshal(r.Value, &list[i]); err != nil {
-			b.t.Fatalf("result at offset %d: %v", r.Offset, err)
-		}
-	}
-	return list
 }

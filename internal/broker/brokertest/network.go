@@ -254,7 +254,7 @@ func (c *conn) scan(p []byte) (found *fault) {
 			return found
 		}
 		c.left = int(binary.BigEndian.Uint32(c.head)) - 2
-		api := int16(binary.BigEndian.Uint16(c.head[4:])) //nolint:gosec // the field is an int16
+		api := int16(binary.BigEndian.Uint16(c.head[4:]))
 		c.head = c.head[:0]
 		if f := c.network.take(api); f != nil && found == nil {
 			found = f

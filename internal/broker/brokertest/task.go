@@ -90,7 +90,7 @@ type outcome struct {
 	Chain  string
 	// Input tells what the engine handed over.
 	Input   string
-	Padding string `json:",omitempty"`
+	Padding string `json:"padding,omitempty"`
 }
 
 // Process implements broker.Task.
@@ -152,23 +152,24 @@ func describe(in *pipeline.Record) string {
 		}
 		return fmt.Sprintf("%d:%x", len(b), sha256.Sum256(b))[:min(16, len(fmt.Sprint(len(b)))+9)]
 	}
-	s := fmt.Sprintf("key %s value %s", part(in.Key), part(in.Value))
+	var s strings.Builder
+	s.WriteString(fmt.Sprintf("key %s value %s", part(in.Key), part(in.Value)))
 	for _, h := range in.Headers {
-		s += fmt.Sprintf(" %s=%s", h.Key, part(h.Value))
+		s.WriteString(fmt.Sprintf(" %s=%s", h.Key, part(h.Value)))
 	}
 	if in.Withheld != nil {
-		s += fmt.Sprintf(" withheld %d", in.Withheld.Size)
+		s.WriteString(fmt.Sprintf(" withheld %d", in.Withheld.Size))
 	}
 	if in.ResultRefused {
-		s += " refused"
+		s.WriteString(" refused")
 	}
-	return s
+	return s.String()
 }
 
 // noise is text that does not compress, the same for the same seed.
 func noise(seed int64, size int) string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	r := rand.New(rand.NewPCG(uint64(seed), 1)) //nolint:gosec // repeatable on purpose
+	r := rand.New(rand.NewPCG(uint64(seed), 1))
 	b := make([]byte, size)
 	for i := range b {
 		b[i] = letters[r.IntN(len(letters))]

@@ -143,7 +143,7 @@ func (w *worker) transactions(result string) (count int) {
 		}
 		for _, m := range f.GetMetric() {
 			if m.GetLabel()[0].GetValue() == result {
-				count += int(m.GetHistogram().GetSampleCount()) //nolint:gosec // small
+				count += int(m.GetHistogram().GetSampleCount())
 			}
 		}
 	}

@@ -69,7 +69,7 @@ func (c *conn) request(frame []byte) error {
 		}
 	}
 	_, err = c.Conn.Write(frame)
-	return err //nolint:wrapcheck // the client looks at the connection's own errors
+	return err
 }
 
 // await notes what is to happen to the answer with a correlation ID.

@@ -45,7 +45,7 @@ func New(f Fault) *Net { return &Net{fault: f, seen: make(map[API]int)} }
 func (n *Net) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := n.dialer.DialContext(ctx, network, address)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the client looks at the dialer's own errors
+		return nil, err
 	}
 	return &conn{Conn: c, net: n, awaited: make(map[int32]Kind)}, nil
 }
@@ -185,7 +185,7 @@ const maxFrame = 256 << 20
 func readFrame(r io.Reader) ([]byte, error) {
 	var size [4]byte
 	if _, err := io.ReadFull(r, size[:]); err != nil {
-		return nil, err //nolint:wrapcheck // see above
+		return nil, err
 	}
 	n := binary.BigEndian.Uint32(size[:])
 	if n < 4 || n > maxFrame {
@@ -194,5 +194,5 @@ func readFrame(r io.Reader) ([]byte, error) {
 	frame := make([]byte, 4+n)
 	copy(frame, size[:])
 	_, err := io.ReadFull(r, frame[4:])
-	return frame, err //nolint:wrapcheck // see above
+	return frame, err
 }
