@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"pulse-scorer/internal/broker/batch"
@@ -40,6 +41,8 @@ type committer struct {
 	// before the first InitProducerID and after every unknown outcome.
 	fresh     bool
 	sequences map[topicPartition]int32
+	// pause comes before the next attempt; nil when the last one committed.
+	pause *backoff
 }
 
 // producerID is what InitProducerID hands out.
@@ -78,6 +81,9 @@ func (c *committer) run(ctx context.Context) error {
 
 // execute runs a transaction until each of its parts has a verdict.
 func (c *committer) execute(ctx context.Context, tx *transaction) {
+	if c.pause != nil {
+		c.pause.wait(ctx)
+	}
 	select {
 	case <-tx.void:
 		// A newer takeover may have its stable offsets already: ours are old,
@@ -100,15 +106,31 @@ func (c *committer) execute(ctx context.Context, tx *transaction) {
 	}
 	err := c.attempt(ctx, g, parts)
 	result := "committed"
+	c.pauseAfter(err, parts)
 	if err == nil {
 		tx.decide(committed)
 	} else {
 		result = "settled"
 		c.log.Warn("transaction did not end as asked; finding out what became of it", slog.Any("err", err))
 		c.fresh = false
-		tx.err = c.settle(ctx, tx)
+		if tx.err = c.settle(ctx, tx); tx.err == nil && final(err) {
+			tx.err = fatalf("transaction: %w", err)
+		}
 	}
 	c.metrics.transactions.WithLabelValues(result).Observe(c.now().Sub(start).Seconds())
+}
+
+// pauseAfter makes the next attempt wait after a failure that may last: each one
+// costs a producer epoch (TestCommitter_PausesBetweenFailures). A refusal for
+// size makes the next attempt another one.
+func (c *committer) pauseAfter(err error, parts []*part) {
+	refused := slices.ContainsFunc(parts, func(p *part) bool { return p.refused != nil })
+	switch {
+	case err == nil || refused:
+		c.pause = nil
+	case c.pause == nil:
+		c.pause = newBackoff()
+	}
 }
 
 // attempt runs the requests of one transaction. Any error leaves its outcome

@@ -124,7 +124,24 @@ func (e *Engine) Run(ctx context.Context) error {
 			slog.Duration("timeout", e.set.DrainTimeout))
 		return nil
 	}
+	if errors.Is(err, ErrFatal) && !errors.Is(err, errReplaced) {
+		e.leave(ctx)
+	}
 	return err
+}
+
+// leavePatience is how long a service that cannot go on waits for the group to
+// hear of it.
+const leavePatience = 2 * time.Second
+
+// leave gives the tasks to members that may be able to work on them. They are
+// ended by now, so nothing of theirs is under way.
+func (e *Engine) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leavePatience)
+	defer cancel()
+	if err := e.member.leave(ctx); err != nil {
+		e.log.Warn("the group was not left", slog.Any("err", err))
+	}
 }
 
 // errStopped ends the engine's goroutines after an asked-for stop.
@@ -154,7 +171,9 @@ func (e *Engine) loop(ctx context.Context) error { //nolint:cyclop // everything
 		case r := <-e.replies:
 			e.onReply(r)
 		case f := <-e.fetched:
-			e.onFetched(f)
+			if err := e.onFetched(f); err != nil {
+				return err
+			}
 		case tx := <-e.outcomes:
 			if err := e.onOutcome(tx); err != nil {
 				return err

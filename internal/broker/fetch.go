@@ -139,7 +139,8 @@ func (e *Engine) fetch(ctx context.Context, plan fetchPlan) error {
 }
 
 // onFetched queues what has come for the tasks that still want it.
-func (e *Engine) onFetched(r fetchResult) {
+// The error is one that needs a person.
+func (e *Engine) onFetched(r fetchResult) error {
 	f := e.fetchers[r.plan.leader]
 	f.busy, f.asked = false, 0
 	for _, p := range r.plan.partitions {
@@ -149,7 +150,7 @@ func (e *Engine) onFetched(r fetchResult) {
 		f.resume = e.deps.Now().Add(faultPause)
 		e.cluster.refresh()
 		e.log.Warn("fetch failed, trying again", slog.Int("broker", int(r.plan.leader)), slog.Any("err", r.err))
-		return
+		return nil
 	}
 	defer r.buf.release()
 	e.health.answered()
@@ -158,8 +159,12 @@ func (e *Engine) onFetched(r fetchResult) {
 		if i < 0 || e.tasks[p.task.id] != p.task || p.task.epoch != p.epoch {
 			continue // released or rewound meanwhile
 		}
+		if code := r.parts[i].code; final(code) {
+			return fatalf("fetch %s-%d: %w", e.set.Topics.Input, p.task.id, code)
+		}
 		e.accept(p, r.parts[i], r.buf, f)
 	}
+	return nil
 }
 
 // accept takes one partition of an answer.

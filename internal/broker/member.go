@@ -103,7 +103,7 @@ func final(err error) bool {
 	for _, code := range []wire.ErrorCode{
 		wire.GroupAuthorizationFailed, wire.TopicAuthorizationFailed, wire.ClusterAuthorizationFailed,
 		wire.TransactionalIDAuthorizationFailed, wire.InconsistentGroupProtocol, wire.InvalidSessionTimeout,
-		wire.InvalidGroupID, wire.GroupMaxSizeReached, wire.UnsupportedVersion,
+		wire.InvalidGroupID, wire.GroupMaxSizeReached, wire.UnsupportedVersion, wire.InvalidTransactionTimeout,
 	} {
 		if errors.Is(err, code) {
 			return true

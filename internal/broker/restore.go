@@ -95,6 +95,8 @@ func (r *restore) read(ctx context.Context) error {
 		switch {
 		case errors.Is(err, ErrFatal):
 			return err
+		case final(err):
+			return fatalf("state of task %d: %w", r.task.id, err)
 		case err != nil:
 			e.log.Warn("restore: trying again", slog.Int("task", int(r.task.id)), slog.Any("err", err))
 			e.cluster.refresh()

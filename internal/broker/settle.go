@@ -28,6 +28,9 @@ func (c *committer) settle(ctx context.Context, tx *transaction) error {
 		case errors.Is(err, ErrFatal):
 			tx.decide(rolledBack)
 			return err
+		case final(err):
+			tx.decide(rolledBack)
+			return fatalf("outcome of a transaction: %w", err)
 		case ctx.Err() != nil:
 			// Stopping for good: nobody will ask for the outcome. The
 			// next owner fences this ID and finds it out for itself.

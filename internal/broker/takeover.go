@@ -68,14 +68,15 @@ func (e *Engine) startTakeover(g *generation, gained []int32) {
 		return
 	}
 	e.group.Go(func() error {
-		to.run(ctx)
-		return nil
+		return to.run(ctx)
 	})
 }
 
 var errNewGeneration = errors.New("the group has a new generation")
 
-func (to *takeover) run(ctx context.Context) {
+// run claims until it succeeds. It returns an error only for what needs a
+// person.
+func (to *takeover) run(ctx context.Context) error {
 	e := to.engine
 	began := e.deps.Now()
 	for pause := newBackoff(); ; {
@@ -85,10 +86,15 @@ func (to *takeover) run(ctx context.Context) {
 			case e.claimed <- claim{to, offsets, ends}:
 			case <-ctx.Done():
 			}
-			return
+			return nil
 		}
-		if ctx.Err() != nil {
-			return
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, ErrFatal):
+			return err
+		case final(err):
+			return fatalf("tasks %v cannot be taken: %w", to.ids(), err)
 		}
 		e.log.Log(ctx, e.level(began), "tasks cannot be taken yet, trying again", slog.Any("tasks", to.ids()), slog.Any("err", err))
 		e.cluster.refresh()
