@@ -11,7 +11,8 @@ import (
 // records are dropped from that offset on until its abort marker (KIP-98,
 // "Reading transactional messages").
 //
-// kafka-go's own consumers do not filter (TestFetch_DropsAborted).
+// kafka-go's own consumers do not filter (suite: Input_AbortedIsNotProcessed;
+// TestAborted_DropsFromTheFirstOffsetToTheMarker).
 type abortedTransactions struct {
 	// pending are sorted by first offset and not yet begun.
 	pending []wire.AbortedTransaction

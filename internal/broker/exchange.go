@@ -23,7 +23,7 @@ const maxResponseBytes = 256 << 20
 //
 // The frames stay in use by kafka-go's connection goroutine when the caller's
 // context ends first, so after an error nothing that an exchange refers to may
-// be reused (TestExchange_BuffersAreNotReusedAfterATimeout).
+// be reused: fetchFrom and output.drop leave it to the garbage collector.
 type exchange struct {
 	api    int16
 	node   int32 // broker id, or anyNode
