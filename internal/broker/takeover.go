@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"pulse-scorer/internal/broker/batch"
@@ -159,11 +160,7 @@ func (to *takeover) fenceFormerOwners(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("last committed owners: %w", err)
 	}
-	for _, o := range offsets {
-		if o.metadata != "" {
-			ids = append(ids, o.metadata)
-		}
-	}
+	ids = append(ids, committers(offsets, e.set.Group)...)
 	for _, t := range to.tasks {
 		open, err := e.cluster.openOwners(ctx, t.id)
 		if err != nil {
@@ -172,6 +169,19 @@ func (to *takeover) fenceFormerOwners(ctx context.Context) error {
 		ids = append(ids, open...)
 	}
 	return to.fence(ctx, missing(ids, to.gen.present))
+}
+
+// committers are the transactional IDs that committed offsets name. Metadata of
+// another form is not ours: to initialise it as an ID would not be allowed, or
+// would make one.
+func committers(offsets map[int32]committedOffset, group string) []string {
+	var ids []string
+	for _, o := range offsets {
+		if strings.HasPrefix(o.metadata, group+"-") {
+			ids = append(ids, o.metadata)
+		}
+	}
+	return ids
 }
 
 // fence makes sure that no transaction of these IDs can commit any more.
