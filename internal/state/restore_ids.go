@@ -107,6 +107,9 @@ func (t *Task) restoredSegments() error {
 		}
 		return nil
 	}
+	if c.floor > c.closedEnd {
+		return fmt.Errorf("bounds of IDs begin at segment %d, after their end at %d", c.floor, c.closedEnd)
+	}
 	if len(r.segments) > 0 && r.highest > c.closedEnd {
 		return fmt.Errorf("segment %d of IDs is beyond the bounds, which end at %d", r.highest, c.closedEnd)
 	}
