@@ -36,8 +36,9 @@ add_java() {
   local lib
   jlink --add-modules "$MODULES" --strip-java-debug-attributes --no-man-pages --no-header-files --compress=1 --output "$ROOT/opt/java"
   for lib in "$ROOT"/opt/java/bin/java "$ROOT"/opt/java/lib/server/libjvm.so "$ROOT"/opt/java/lib/*.so; do copy_libs "$lib"; done
-  # snappy, lz4 and zstd unpack native code at run time that wants these two.
-  for lib in libgcc_s.so.1 libstdc++.so.6; do
+  # snappy, lz4 and zstd unpack native code at run time that wants these. Without libpthread, which glibc keeps as an empty
+  # shell, the broker answers UNKNOWN_SERVER_ERROR to the first zstd batch.
+  for lib in libgcc_s.so.1 libstdc++.so.6 libpthread.so.0 libm.so.6 libdl.so.2 librt.so.1; do
     # Read to the end: a reader that leaves early would end ldconfig, and this script with it.
     lib=$(ldconfig -p | awk -v l="$lib" '$1 == l && /x86-64|AArch64/ && !found++ { print $NF }')
     [ -z "$lib" ] || [ -e "$ROOT$lib" ] || install -D "$(readlink -f "$lib")" "$ROOT$lib"

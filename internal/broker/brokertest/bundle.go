@@ -104,6 +104,32 @@ func (b *bundle) createTopic(name string, partitions int32, config map[string]st
 	if err != nil {
 		b.t.Fatalf("create topic %s: %v", name, err)
 	}
+	b.awaitTopic(name, partitions)
+}
+
+// awaitTopic waits until the cluster tells of a topic that it has made, leaders
+// and all.
+func (b *bundle) awaitTopic(name string, partitions int32) {
+	b.t.Helper()
+	eventually(b.t, func() string {
+		req := kmsg.NewPtrMetadataRequest()
+		topic := kmsg.NewMetadataRequestTopic()
+		topic.Topic = &name
+		req.Topics = append(req.Topics, topic)
+		res, err := req.RequestWith(b.t.Context(), b.client)
+		if err != nil {
+			return err.Error()
+		}
+		if got := res.Topics[0]; got.ErrorCode != 0 || len(got.Partitions) != int(partitions) {
+			return fmt.Sprintf("topic %s: error %d, %d partitions", name, got.ErrorCode, len(got.Partitions))
+		}
+		for _, p := range res.Topics[0].Partitions {
+			if p.ErrorCode != 0 || p.Leader < 0 {
+				return fmt.Sprintf("%s-%d: error %d, leader %d", name, p.Partition, p.ErrorCode, p.Leader)
+			}
+		}
+		return ""
+	})
 }
 
 // send produces records and expects them to be processed.

@@ -48,8 +48,11 @@ func crashInATransaction(t *testing.T, c Cluster) {
 		b.awaitCommitted()
 		took := time.Since(died[i])
 		t.Logf("%s: all committed %v after the crash", points[i].name, took.Round(time.Millisecond))
-		if limit := sessionTimeout + time.Second; c.FencesForGood && took > limit {
-			t.Errorf("%s: %v until the successor had done everything, want %v", points[i].name, took, limit)
+		// Eight takeovers at once, beside all other cases: the promised second is for TestChaos to hold, one after the
+		// other. Here it is enough that nobody waits for the transaction time-out and the scan for it, which together
+		// take the session and up to twenty seconds more.
+		if limit := 2 * sessionTimeout; c.FencesForGood && took > limit {
+			t.Errorf("%s: %v until the successor had done everything, want at most %v", points[i].name, took, limit)
 		}
 		b.verify()
 	}
