@@ -158,7 +158,7 @@ func (e *Engine) onOutcome(tx *transaction) error {
 		switch p.verdict {
 		case committed:
 			t.committed, t.sealedOldest = p.next, 0
-			t.order(order{kind: orderCommit})
+			t.order(order{kind: orderCommit, answered: tx.answered})
 			e.health.progress()
 		case rolledBack:
 			e.rollBack(t, p)

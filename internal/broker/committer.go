@@ -109,11 +109,12 @@ func (c *committer) execute(ctx context.Context, tx *transaction) {
 	c.pauseAfter(err, parts)
 	if err == nil {
 		tx.decide(committed)
+		tx.answered = true
 	} else {
 		result = "settled"
 		c.log.Warn("transaction did not end as asked; finding out what became of it", slog.Any("err", err))
 		c.fresh = false
-		if tx.err = c.settle(ctx, tx); tx.err == nil && final(err) {
+		if tx.err = c.settle(ctx, tx); tx.err == nil && (final(err) || errors.Is(err, ErrFatal)) {
 			tx.err = fatalf("transaction: %w", err)
 		}
 	}
@@ -225,7 +226,9 @@ func (c *committer) produce(ctx context.Context, parts []*part) error {
 	for i, r := range results {
 		w := writes[i]
 		if r.code != 0 {
-			c.noteRefusal(w, r.code)
+			if c.noteRefusal(w, r.code); w.part.refused != nil && w.topic == c.set.Topics.State && w.part.refused.alone {
+				err = errors.Join(err, fatalf("topic %s takes no state record of %d bytes: raise its max.message.bytes", w.topic, len(w.bytes)))
+			}
 			err = errors.Join(err, fmt.Errorf("produce to %s-%d: %w", w.topic, w.partition, r.code))
 			continue
 		}

@@ -24,7 +24,7 @@ type deadlineConn struct {
 
 func (c *deadlineConn) SetDeadline(t time.Time) error {
 	c.deadline = t
-	return c.Conn.SetDeadline(t) //nolint:wrapcheck // passes through
+	return c.Conn.SetDeadline(t)
 }
 
 func (c *deadlineConn) Write(b []byte) (int, error) {
@@ -35,7 +35,7 @@ func (c *deadlineConn) Write(b []byte) (int, error) {
 			c.unbounded.Add(1)
 		}
 	}
-	return c.Conn.Write(b) //nolint:wrapcheck // passes through
+	return c.Conn.Write(b)
 }
 
 // Looking for open owner records asked for records without a deadline: a broker

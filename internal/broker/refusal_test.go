@@ -174,7 +174,7 @@ func TestCommitter_PausesBetweenFailures(t *testing.T) {
 		cluster.KeepControl()
 		req, _ := r.(*kmsg.ProduceRequest)
 		if req.TransactionID == nil || !failing.Load() {
-			return nil, nil, false
+			return nil, nil, false //nolint:nilnil // kfake: not handled here
 		}
 		return produceAnswer(req, kerr.NotEnoughReplicas.Code), nil, true
 	})
@@ -183,7 +183,7 @@ func TestCommitter_PausesBetweenFailures(t *testing.T) {
 		if failing.Load() {
 			attempts.Add(1)
 		}
-		return nil, nil, false
+		return nil, nil, false //nolint:nilnil // kfake: not handled here
 	})
 	run, stop := context.WithCancel(ctx)
 	done := lab.run(run, t)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 
 	"pulse-scorer/internal/broker/batch"
+	"pulse-scorer/internal/broker/wire"
 )
 
 // parallelRestores is how many tasks are restored at once. More would only
@@ -97,6 +98,10 @@ func (r *restore) read(ctx context.Context) error {
 			return err
 		case final(err):
 			return fatalf("state of task %d: %w", r.task.id, err)
+		case errors.Is(err, wire.OffsetOutOfRange):
+			// Its start was deleted while we read: begin again.
+			r.path, r.last, next = e.deps.NewTask(r.task.id), ownerRecord{}, -1
+			pause.wait(ctx)
 		case err != nil:
 			e.log.Warn("restore: trying again", slog.Int("task", int(r.task.id)), slog.Any("err", err))
 			e.cluster.refresh()

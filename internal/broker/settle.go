@@ -85,6 +85,10 @@ func (c *committer) trySettle(ctx context.Context, tx *transaction) error {
 // what it was to commit.
 func judge(p *part, stable int64) verdict {
 	switch {
+	case p.before == p.next && p.records > 0:
+		// It ends where the group was before: input was read again from
+		// further back. Only the state knows.
+		return unclear
 	case p.before == p.next:
 		// Nothing but the owner record: whether it committed cannot be told
 		// from the offset, and is found out by doing it again.

@@ -91,7 +91,7 @@ func (to *takeover) run(ctx context.Context) error {
 		}
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // a newer takeover, or the end, makes this one's fault void
 		case errors.Is(err, ErrFatal):
 			return err
 		case final(err):

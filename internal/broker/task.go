@@ -106,6 +106,9 @@ type order struct {
 	// input offset after the batch.
 	owner ownerRecord
 	next  int64
+	// answered goes with orderCommit: every request had its answer, so that
+	// none can still hold the batches.
+	answered bool
 	// refused goes with orderRollback: what the broker would not take.
 	refused *refusal
 }

@@ -22,6 +22,8 @@ type transaction struct {
 	producerOnly bool
 	// void is closed when nobody wants the transaction any more; nil never is.
 	void <-chan struct{}
+	// answered is true when no request of it is without answer.
+	answered bool
 	// err is set when the service cannot go on.
 	err error
 }

@@ -89,7 +89,9 @@ func (w *worker) execute(o order) (r reply, answer bool) {
 		return r, true
 	case orderCommit:
 		w.path.Commit()
-		w.out.recycle(w.sent)
+		if o.answered {
+			w.out.recycle(w.sent)
+		}
 		w.sent = nil
 		maps.DeleteFunc(w.refused, func(offset int64, _ pipeline.Destination) bool { return offset < w.sentNext })
 	case orderStop:

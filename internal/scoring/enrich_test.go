@@ -1,6 +1,7 @@
 package scoring
 
 import (
+	"errors"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -122,7 +123,7 @@ func TestContextOf_ReadsTheRecordsOwnContext(t *testing.T) {
 // enrichSane holds the invariants of Enrich for finite input: it does not
 // panic, either fails or answers with finite numbers, changes none of its
 // arguments, and gives the same again.
-func enrichSane(t *testing.T, record pulse.Value, ctx Context) {
+func enrichSane(t *testing.T, record pulse.Value, ctx Context) { //nolint:cyclop // a list of invariants
 	t.Helper()
 	p := Parity()
 	recordBefore, memoryBefore := cloned(record), cloned(ctx.Memory)
@@ -135,7 +136,7 @@ func enrichSane(t *testing.T, record pulse.Value, ctx Context) {
 		reprText(ctx.Memory) != reprText(memoryBefore) {
 		t.Fatalf("record %s: an argument was changed", reprText(recordBefore))
 	}
-	if (err == nil) != (e != nil) || err == errNotFinite {
+	if (err == nil) != (e != nil) || errors.Is(err, errNotFinite) {
 		t.Fatalf("record %s: %+v, error %v", reprText(record), e, err)
 	}
 	if e != nil {

@@ -17,7 +17,7 @@ func equal(a, b pulse.Value) bool {
 	if a.Kind != b.Kind {
 		return false
 	}
-	switch a.Kind {
+	switch a.Kind { //nolint:exhaustive // numbers and booleans are compared above
 	case pulse.String:
 		return a.String == b.String
 	case pulse.List:

@@ -51,7 +51,7 @@ func plainText(v pulse.Value) string {
 
 // reprText is repr(v).
 func reprText(v pulse.Value) string {
-	switch v.Kind {
+	switch v.Kind { //nolint:exhaustive // what is left is null
 	case pulse.Bool:
 		if v.Bool {
 			return "True"

@@ -54,10 +54,22 @@ func TestEqual_ComparesLikePython(t *testing.T) {
 		a, b string
 		want bool
 	}{
-		{`1`, `1.0`, true}, {`true`, `1`, true}, {`false`, `0.0`, true}, {`true`, `"1"`, false}, {`null`, `null`, true},
-		{`null`, `0`, false}, {`null`, `{}`, false}, {`{}`, `{}`, true}, {`[]`, `{}`, false}, {`""`, `null`, false},
-		{`{"a":1,"b":2}`, `{"b":2.0,"a":true}`, true}, {`{"a":1}`, `{"b":1}`, false}, {`{"a":null}`, `{}`, false},
-		{`[1,[2]]`, `[1,[2]]`, true}, {`[1,2]`, `[2,1]`, false}, {`{"a":{"b":[{}]}}`, `{"a":{"b":[{}]}}`, true},
+		{`1`, `1.0`, true},
+		{`true`, `1`, true},
+		{`false`, `0.0`, true},
+		{`true`, `"1"`, false},
+		{`null`, `null`, true},
+		{`null`, `0`, false},
+		{`null`, `{}`, false},
+		{`{}`, `{}`, true},
+		{`[]`, `{}`, false},
+		{`""`, `null`, false},
+		{`{"a":1,"b":2}`, `{"b":2.0,"a":true}`, true},
+		{`{"a":1}`, `{"b":1}`, false},
+		{`{"a":null}`, `{}`, false},
+		{`[1,[2]]`, `[1,[2]]`, true},
+		{`[1,2]`, `[2,1]`, false},
+		{`{"a":{"b":[{}]}}`, `{"a":{"b":[{}]}}`, true},
 	} {
 		if got := equal(value(t, tt.a), value(t, tt.b)); got != tt.want {
 			t.Errorf("%s == %s: %v, want %v", tt.a, tt.b, got, tt.want)

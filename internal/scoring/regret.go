@@ -12,7 +12,7 @@ import (
 // not a list of objects, or an id is a list or an object.
 func repeatRegret(traceID, regretLog pulse.Value) (*bool, error) {
 	if !truthy(regretLog) {
-		return nil, nil
+		return nil, nil //nolint:nilnil // no log is no error, and not false either
 	}
 	if regretLog.Kind != pulse.List {
 		return nil, wrongType("context.regret", "a list", regretLog)

@@ -41,7 +41,7 @@ func getOr(v pulse.Value, name string, fallback pulse.Value) pulse.Value {
 // asNumber is v where Python would compare or add it as a number: a number, or
 // a boolean as 1 or 0.
 func asNumber(v pulse.Value) (float64, bool) {
-	switch v.Kind {
+	switch v.Kind { //nolint:exhaustive // nothing else is a number
 	case pulse.Number:
 		return v.Number, true
 	case pulse.Bool:

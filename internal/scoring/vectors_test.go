@@ -135,7 +135,7 @@ func readVectors(t testing.TB, path string) []vector {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	var r io.Reader = file
 	if filepath.Ext(path) == ".gz" {
 		if r, err = gzip.NewReader(file); err != nil {

@@ -130,7 +130,7 @@ func jsonText(members []pulse.Member) string {
 }
 
 func native(v pulse.Value) any {
-	switch v.Kind {
+	switch v.Kind { //nolint:exhaustive // what is left is null
 	case pulse.Bool:
 		return v.Bool
 	case pulse.Number:

@@ -79,6 +79,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 3))
 	w := &world{
 		t: t, rng: rng,
@@ -396,10 +397,10 @@ func (w *world) step() {
 	}
 }
 
-func TestTask_BehavesLikeNaiveModel(t *testing.T) {
+func TestTask_BehavesLikeNaiveModel(t *testing.T) { //nolint:tparallel // its runs add up evictions
 	t.Parallel()
 	var evictions int
-	for seed := range uint64(20) {
+	for seed := range uint64(20) { //nolint:paralleltest // they add up evictions
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			w := newWorld(t, seed)
 			for range 600 {

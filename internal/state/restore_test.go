@@ -35,6 +35,7 @@ func sealed(task *Task, nowMs int64) (out []change) {
 
 // sample returns a changelog with a record of every kind.
 func sample(t testing.TB) []change {
+	t.Helper()
 	task := newTask(t, testSettings())
 	for i := range 70 {
 		id, _ := task.Look([]byte{byte(i)}, []byte("c"))
@@ -242,7 +243,7 @@ func FuzzRestore(f *testing.F) {
 		seed = append(seed, c.key...)
 		seed = binary.BigEndian.AppendUint16(seed, uint16(len(c.value)))
 		seed = append(seed, c.value...)
-		f.Add(append(seed[:len(seed):len(seed)], 2, 'l', '/', 0, 0))
+		f.Add(append(slices.Clip(seed), 2, 'l', '/', 0, 0))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		task, again := newTask(t, testSettings()), newTask(t, testSettings())

@@ -97,16 +97,6 @@ func (t *table) sweep(gone func(slot) bool) {
 	}
 }
 
-func (t *table) each(f func(slot)) {
-	for i := range t.shards {
-		for _, s := range t.shards[i].slots {
-			if s.meta != 0 {
-				f(s)
-			}
-		}
-	}
-}
-
 func (t *table) capacity() (slots int) {
 	for i := range t.shards {
 		slots += len(t.shards[i].slots)

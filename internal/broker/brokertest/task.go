@@ -153,12 +153,12 @@ func describe(in *pipeline.Record) string {
 		return fmt.Sprintf("%d:%x", len(b), sha256.Sum256(b))[:min(16, len(fmt.Sprint(len(b)))+9)]
 	}
 	var s strings.Builder
-	s.WriteString(fmt.Sprintf("key %s value %s", part(in.Key), part(in.Value)))
+	fmt.Fprintf(&s, "key %s value %s", part(in.Key), part(in.Value))
 	for _, h := range in.Headers {
-		s.WriteString(fmt.Sprintf(" %s=%s", h.Key, part(h.Value)))
+		fmt.Fprintf(&s, " %s=%s", h.Key, part(h.Value))
 	}
 	if in.Withheld != nil {
-		s.WriteString(fmt.Sprintf(" withheld %d", in.Withheld.Size))
+		fmt.Fprintf(&s, " withheld %d", in.Withheld.Size)
 	}
 	if in.ResultRefused {
 		s.WriteString(" refused")
