@@ -27,8 +27,9 @@ import (
 //     passed our owner record. What a former owner committed is in it; what it
 //     had not committed by step 2 can never come.
 //
-// Each order was tried against a real broker with the former owner committing
-// at every point in between (integration, TestTakeover).
+// The suite holds it on a real broker: CrashInATransaction_LosesAndDoublesNothing
+// with a dead former owner, Takeover_FromALivingMemberIsOneOrTheOther with one
+// that commits while its task is being taken.
 
 // takeover claims the tasks gained with one generation: steps 1 to 4. It has
 // its own goroutine; the tasks are in phaseClaiming meanwhile. The loop goes on
