@@ -80,7 +80,7 @@ integration: ## tests on a real Kafka: a container, or the cluster in PULSE_TEST
 
 .PHONY: chaos
 chaos: ## KILLS (20) workers killed under load, and every request disturbed, on a real Kafka; integration does less of it
-	$(GO) test -tags integration -count=1 -timeout 20m -v -run 'TestChaos|TestFaults' $(TESTFLAGS) ./integration -kills $(KILLS)
+	$(GO) test -tags integration -count=1 -timeout 20m -v -run 'TestChaos|TestFaults' $(TESTFLAGS) ./integration -kills $(KILLS) -timed
 
 .PHONY: integration-local
 integration-local: ## the same where no image can be pulled: builds one, starts a container engine if none runs (root)

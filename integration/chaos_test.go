@@ -21,6 +21,10 @@ import (
 // enough to see a broken engine in every run of the suite.
 var kills = flag.Int("kills", 5, "how many workers TestChaos kills")
 
+// timed makes a takeover that takes longer than promised a failure. make chaos
+// asks for it; in the suite a slow machine must not fail what is right.
+var timed = flag.Bool("timed", false, "TestChaos fails when a takeover takes longer than promised")
+
 const (
 	sigcont         = syscall.SIGCONT
 	chaosPartitions = 8
@@ -112,7 +116,7 @@ func killWorkers(ctx context.Context, t *testing.T, lab *lab, program string) {
 		report = append(report, k)
 		t.Logf("kill %d of %d: worker %s, %d tasks, %s; work went on after %v, on all of them after %v",
 			n+1, *kills, k.worker, k.tasks, k.evidence, k.first.Round(time.Millisecond), k.all.Round(time.Millisecond))
-		if k.all > slowLimit {
+		if *timed && k.all > slowLimit {
 			t.Errorf("kill %d: committed work on all of the victim's partitions after %v, want at most %v", n+1, k.all, slowLimit)
 		}
 		workers[victim], names[victim] = nil, ""
@@ -128,7 +132,7 @@ func killWorkers(ctx context.Context, t *testing.T, lab *lab, program string) {
 	book := lab.account(ctx, t)
 	median, text := reportOf(report)
 	t.Logf("kills:\n%s\nledger:\n%s", text, book)
-	if median > takeoverLimit {
+	if *timed && median > takeoverLimit {
 		t.Errorf("the median takeover took %v, want at most %v", median, takeoverLimit)
 	}
 	book.expectBalanced(t)
@@ -244,7 +248,7 @@ func (l *lab) stopAndContinue(ctx context.Context, t *testing.T, w *worker, name
 	l.awaitWork(ctx, t, m, before)
 	took := time.Since(stopped)
 	t.Logf("stopped with %s; the group is without the worker, the other one at work after %v", evidence, took.Round(time.Millisecond))
-	if took > slowLimit {
+	if *timed && took > slowLimit {
 		t.Errorf("the other worker was at work after %v, want at most %v", took, slowLimit)
 	}
 	last := l.committed(ctx, t)

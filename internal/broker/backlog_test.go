@@ -3,7 +3,6 @@ package broker_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"pulse-scorer/internal/broker/faultnet"
 )
@@ -14,7 +13,7 @@ import (
 // for two answers, and a partition with a backlog stood still for good.
 func TestProduce_SeveralBatchesForAPartition(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hangGuard)
 	defer cancel()
 	lab := newFaultLab(t)
 	ids := make(map[string]bool)

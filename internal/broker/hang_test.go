@@ -3,7 +3,6 @@ package broker_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"pulse-scorer/internal/broker/faultnet"
 )
@@ -12,7 +11,7 @@ import (
 // repetition came to a group that had just given the tasks away.
 func TestMember_StaysWhenAHeartbeatHangs(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hangGuard)
 	defer cancel()
 	lab := newFaultLab(t)
 	network := faultnet.New(faultnet.Fault{API: faultnet.Heartbeat, Occurrence: 3, Kind: faultnet.StallAnswer})

@@ -106,7 +106,7 @@ func TestEngine_EndsWhenItIsNotAllowed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), hangGuard)
 			defer cancel()
 			lab, cluster := newControlledLab(t)
 			cluster.ControlKey(c.api.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
@@ -165,7 +165,7 @@ func (l *faultLab) members(ctx context.Context, t *testing.T) int {
 // second, each of them written to the cluster's transaction log.
 func TestCommitter_PausesBetweenFailures(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hangGuard)
 	defer cancel()
 	lab, cluster := newControlledLab(t)
 	var failing atomic.Bool

@@ -17,6 +17,10 @@ import (
 	"pulse-scorer/internal/devbroker"
 )
 
+// hangGuard ends a test that would never end by itself; it is no measure of
+// speed.
+const hangGuard = 3 * time.Minute
+
 // startBroker starts an embedded broker with these topics.
 func startBroker(t *testing.T, topics ...devbroker.Topic) *devbroker.Broker {
 	t.Helper()
@@ -103,7 +107,7 @@ func startWith(t *testing.T, stdin io.Reader, environ []string, args ...string) 
 // await waits until the command has written text to stdout or stderr.
 func (r *running) await(t *testing.T, text string) {
 	t.Helper()
-	patience := time.NewTimer(30 * time.Second)
+	patience := time.NewTimer(hangGuard)
 	defer patience.Stop()
 	for !strings.Contains(r.stdout.String()+r.stderr.String(), text) {
 		select {
@@ -125,7 +129,7 @@ func (r *running) interrupt(t *testing.T) (code int, took time.Duration) {
 	select {
 	case code = <-r.code:
 		return code, time.Since(began)
-	case <-time.After(30 * time.Second):
+	case <-time.After(hangGuard):
 		t.Fatalf("does not end\nstderr %s", r.stderr)
 		return 0, 0
 	}

@@ -16,6 +16,10 @@ import (
 	"pulse-scorer/internal/devbroker"
 )
 
+// promptly is how long Ctrl-C may take where there is nothing to drain: less than
+// PULSE_DRAIN_TIMEOUT's 15 s, which a command that hangs sits out.
+const promptly = 14 * time.Second
+
 // addr is where the HTTP server of serve listens, from its log.
 func (r *running) addr(t *testing.T) string {
 	t.Helper()
@@ -51,7 +55,7 @@ func get(t *testing.T, url string) (code int, body string) {
 // awaitCode asks until the answer has this code.
 func awaitCode(t *testing.T, url string, code int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hangGuard)
 	defer cancel()
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
@@ -114,7 +118,7 @@ func TestServe_WaitsForABroker(t *testing.T) {
 			t.Errorf("stderr %s", out)
 		}
 	}
-	if code, took := gone.interrupt(t); code != 0 || took > 3*time.Second {
+	if code, took := gone.interrupt(t); code != 0 || took > promptly {
 		t.Errorf("exit %d after %v", code, took)
 	}
 	clean(t, gone.stderr.String())
@@ -123,7 +127,7 @@ func TestServe_WaitsForABroker(t *testing.T) {
 	awaitCode(t, "http://"+stays.addr(t)+"/readyz", 200)
 	produceAll(t, b, `{"name":"a","value":1}`)
 	read(t, b, "pulse.signals.scored", 1)
-	if code, took := stays.interrupt(t); code != 0 || took > 5*time.Second {
+	if code, took := stays.interrupt(t); code != 0 || took > promptly {
 		t.Errorf("exit %d after %v: %s", code, took, stays.stderr)
 	}
 	clean(t, stays.stderr.String())
@@ -259,7 +263,7 @@ func TestServe_ProbesAndMetrics(t *testing.T) {
 	if t.Failed() {
 		t.Log(body)
 	}
-	if code, took := r.interrupt(t); code != 0 || took > 5*time.Second {
+	if code, took := r.interrupt(t); code != 0 || took > promptly {
 		t.Errorf("exit %d after %v: %s", code, took, r.stderr)
 	}
 	clean(t, r.stderr.String())
@@ -272,7 +276,7 @@ func awaitMetric(t *testing.T, url, line string) {
 
 func awaitMetrics(t *testing.T, url, what string, ok func(body string) bool) (body string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hangGuard)
 	defer cancel()
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()

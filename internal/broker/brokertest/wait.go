@@ -8,7 +8,7 @@ import (
 
 // patience is how long a condition may take that comes by itself: far over
 // what a busy machine needs, so that only a fault reaches it.
-const patience = 40 * time.Second
+const patience = 2 * time.Minute
 
 const pollInterval = 20 * time.Millisecond
 
