@@ -161,25 +161,26 @@ func (s *Service) checkTopics(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var absent []string
+	var lacking []string
 	for _, t := range states {
 		for _, w := range t.Warnings {
 			s.deps.Log.Warn("topic", slog.String("topic", t.Name), slog.String("warning", w))
 		}
-		if !t.Exists {
-			absent = append(absent, t.Name)
+		if !t.Exists || t.Grow > 0 {
+			lacking = append(lacking, t.Name)
 		}
 	}
 	if err := broker.Faults(states); err != nil {
 		return &TopicError{err}
 	}
-	if len(absent) == 0 {
+	if len(lacking) == 0 {
 		return nil
 	}
 	if !s.config.TopicsCreate {
 		return &TopicError{fmt.Errorf(
-			"topics %v do not exist and PULSE_TOPICS_CREATE is false: create them (pulse-scorer topics shows how they must be)", absent)}
+			"topics %v do not exist or have fewer partitions than the input, and PULSE_TOPICS_CREATE is false: "+
+				"make or grow them (pulse-scorer topics shows how they must be)", lacking)}
 	}
-	s.deps.Log.Info("creating topics", slog.Any("topics", absent))
+	s.deps.Log.Info("creating topics, or growing them to the input's partitions", slog.Any("topics", lacking))
 	return admin.Create(ctx, states)
 }

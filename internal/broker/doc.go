@@ -20,7 +20,8 @@
 //	committer.go    its requests; settle.go finds out what became of it
 //	cluster.go      speaking to brokers; coordinator.go, metadata.go, offsets.go,
 //	                transact.go, fetchapi.go are the requests by subject
-//	topics.go       what the topics must be; producer.go writes to one (produce)
+//	topics.go       looks at the topics and makes them; topicrules.go what they
+//	                must be; producer.go writes to one (produce)
 //
 // # Who owns what
 //
@@ -60,6 +61,15 @@
 //     are duplicates by their remembered IDs, within the dedupe window.
 //   - An offset outside the log goes to the log's start, loudly and counted: too
 //     early is safe, too late would lose.
+//   - Nothing may be deleted that still waits: a dead-letter topic that keeps
+//     less than 30 days, or compacts, keeps the service from starting, and the
+//     fault says the command that mends it. One table has the roles
+//     (leastRetention). retention.bytes is a warning: what it deletes depends on
+//     what comes, which nobody can foresee.
+//   - Dead letters and state are the service's own: with fewer partitions than
+//     the input they are grown, where topics may be created. Results are their
+//     readers'; they are never changed, and with another count the service does
+//     not start.
 //   - Output topics are written with the present time, not with the input's: the
 //     input's time is in the result, and retention must not delete results of old
 //     signals at once.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	kafka "github.com/segmentio/kafka-go"
@@ -28,25 +27,15 @@ type TopicState struct {
 	Exists bool   `json:"exists"`
 	// Partitions it has, or will be made with.
 	Partitions int `json:"partitions"`
+	// Grow is how many partitions it needs, when it has too few and is the
+	// service's own to grow; 0 when it has enough.
+	Grow int `json:"grow,omitempty"`
 	// Config is what it is made with when it is missing.
 	Config map[string]string `json:"config,omitempty"`
 	// Faults keep the service from starting, Warnings do not.
 	Faults   []string `json:"faults,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
 }
-
-// headroom is what a dead letter may be larger than its input: headers.
-const headroom = 64 << 10
-
-// deadLetterRetention is 30 days.
-const deadLetterRetention = 30 * 24 * time.Hour
-
-// stateRecordBytes is what the largest changelog record takes: a segment of
-// 16,384 IDs, with room to spare.
-const stateRecordBytes = 512 << 10
-
-// defaultMaxMessageBytes is the broker's (message.max.bytes).
-const defaultMaxMessageBytes = 1048588
 
 // Admin looks at topics and creates them.
 type Admin struct {
@@ -111,90 +100,10 @@ func (a *Admin) Plan(ctx context.Context) ([]TopicState, error) {
 		s := &states[i]
 		a.complete(s, partitions, limit)
 		if s.Exists {
-			check(s, partitions, limit, configs[s.Name])
+			rules{s, a.conn.Brokers, configs[s.Name]}.check(partitions, limit)
 		}
 	}
 	return states, nil
-}
-
-// The roles, as the command shows them.
-const (
-	roleInput   = "input"
-	roleResults = "results"
-	roleDead    = "dead letters"
-	roleState   = "state"
-)
-
-func (a *Admin) wanted() []TopicState {
-	return []TopicState{
-		{Role: roleInput, Name: a.topology.Input},
-		{Role: roleResults, Name: a.topology.Results},
-		{Role: roleDead, Name: a.topology.DeadLetters},
-		{Role: roleState, Name: a.topology.State},
-	}
-}
-
-// complete fills in what a missing topic is made with.
-func (a *Admin) complete(s *TopicState, partitions int, inputLimit int64) {
-	if s.Exists {
-		return
-	}
-	s.Partitions = partitions
-	size := strconv.FormatInt(inputLimit+headroom, 10)
-	switch s.Role {
-	case roleInput:
-	case roleResults:
-		s.Config = map[string]string{"max.message.bytes": size, "message.timestamp.type": "LogAppendTime"}
-	case roleDead:
-		s.Config = map[string]string{
-			"max.message.bytes": size, "message.timestamp.type": "LogAppendTime",
-			"retention.ms": strconv.FormatInt(deadLetterRetention.Milliseconds(), 10),
-		}
-	case roleState:
-		s.Config = map[string]string{
-			"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime",
-			"segment.bytes": strconv.Itoa(64 << 20), "segment.ms": strconv.FormatInt((10 * time.Minute).Milliseconds(), 10),
-			"min.cleanable.dirty.ratio": "0.1",
-			"delete.retention.ms":       strconv.FormatInt((24 * time.Hour).Milliseconds(), 10),
-		}
-	}
-}
-
-// check compares an existing topic with what it must be.
-func check(s *TopicState, partitions int, inputLimit int64, config map[string]string) {
-	fault := func(format string, args ...any) { s.Faults = append(s.Faults, fmt.Sprintf(format, args...)) }
-	warn := func(format string, args ...any) { s.Warnings = append(s.Warnings, fmt.Sprintf(format, args...)) }
-	if s.Partitions != partitions {
-		fault("has %d partitions, the input has %d: they must be equal, because partition p of all topics belongs to task p", s.Partitions, partitions)
-	}
-	small := messageLimit(config) < inputLimit+headroom
-	switch s.Role {
-	case roleResults:
-		if small {
-			warn("max.message.bytes is %d, under the input's %d plus %d: a result that does not fit becomes a dead letter", messageLimit(config), inputLimit, headroom)
-		}
-	case roleDead:
-		if small {
-			fault("max.message.bytes is %d: it must be at least the input's %d plus %d, or the bytes of a large bad record would be lost", messageLimit(config), inputLimit, headroom)
-		}
-		if ms, err := strconv.ParseInt(config["retention.ms"], 10, 64); err == nil && ms >= 0 && ms < deadLetterRetention.Milliseconds() {
-			warn("retention.ms is %d, under 30 days: dead letters are deleted before anybody may have looked", ms)
-		}
-	case roleState:
-		if messageLimit(config) < stateRecordBytes {
-			fault("max.message.bytes is %d: state records need up to %d, and one that does not fit would stop its task", messageLimit(config), stateRecordBytes)
-		}
-		if config["cleanup.policy"] != "compact" {
-			fault("cleanup.policy is %q and must be \"compact\": retention would delete remembered IDs and windows", config["cleanup.policy"])
-		}
-	}
-}
-
-func messageLimit(config map[string]string) int64 {
-	if n, err := strconv.ParseInt(config["max.message.bytes"], 10, 64); err == nil {
-		return n
-	}
-	return defaultMaxMessageBytes
 }
 
 // configsOf are the settings of the topics that exist.
@@ -204,7 +113,7 @@ func configsOf(ctx context.Context, client *kafka.Client, states []TopicState) (
 		if s.Exists {
 			req.Resources = append(req.Resources, kafka.DescribeConfigRequestResource{
 				ResourceType: kafka.ResourceTypeTopic, ResourceName: s.Name,
-				ConfigNames: []string{"max.message.bytes", "retention.ms", "cleanup.policy"},
+				ConfigNames: []string{configSize, configRetention, configRetentionBytes, configCleanup, configTimestamp},
 			})
 		}
 	}
@@ -229,9 +138,15 @@ func configsOf(ctx context.Context, client *kafka.Client, states []TopicState) (
 	return out, nil
 }
 
-// Create makes the topics that states says are missing. One that somebody else
-// makes meanwhile is taken as it is.
+// Create makes the topics that states says are missing, and grows those that
+// have too few partitions. What somebody else does meanwhile is taken as it is.
 func (a *Admin) Create(ctx context.Context, states []TopicState) error {
+	client, done := a.open()
+	defer done()
+	return errors.Join(a.make(ctx, client, states), grow(ctx, client, states))
+}
+
+func (a *Admin) make(ctx context.Context, client *kafka.Client, states []TopicState) error {
 	req := &kafka.CreateTopicsRequest{}
 	for _, s := range states {
 		if s.Exists {
@@ -246,8 +161,6 @@ func (a *Admin) Create(ctx context.Context, states []TopicState) error {
 	if len(req.Topics) == 0 {
 		return nil
 	}
-	client, done := a.open()
-	defer done()
 	res, err := client.CreateTopics(ctx, req)
 	if err != nil {
 		return fmt.Errorf("create topics: %w", err)
@@ -256,6 +169,32 @@ func (a *Admin) Create(ctx context.Context, states []TopicState) error {
 	for _, name := range slices.Sorted(maps.Keys(res.Errors)) {
 		if e := res.Errors[name]; e != nil && !errors.Is(e, kafka.TopicAlreadyExists) {
 			errs = append(errs, fmt.Errorf("create topic %s: %w", name, e))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// grow adds partitions to the topics that have too few. INVALID_PARTITIONS says
+// that somebody else has just done it: whoever looks next sees whether it was
+// enough.
+func grow(ctx context.Context, client *kafka.Client, states []TopicState) error {
+	req := &kafka.CreatePartitionsRequest{}
+	for _, s := range states {
+		if s.Grow > 0 {
+			req.Topics = append(req.Topics, kafka.TopicPartitionsConfig{Name: s.Name, Count: int32(s.Grow)})
+		}
+	}
+	if len(req.Topics) == 0 {
+		return nil
+	}
+	res, err := client.CreatePartitions(ctx, req)
+	if err != nil {
+		return fmt.Errorf("add partitions: %w", err)
+	}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(res.Errors)) {
+		if e := res.Errors[name]; e != nil && !errors.Is(e, kafka.InvalidPartitionNumber) {
+			errs = append(errs, fmt.Errorf("add partitions to topic %s: %w", name, e))
 		}
 	}
 	return errors.Join(errs...)

@@ -21,8 +21,9 @@ func newTopics(p Process) *cobra.Command {
 		Use:   "topics [create]",
 		Short: "Show the topics: what they are and what they must be; create makes the missing ones",
 		Long: `topics compares the topics of the service with what they must be.
-Missing ones are shown as they would be made; 'topics create' makes them.
-Existing ones are never changed. It exits 1 when something keeps the service
+Missing ones are shown as they would be made; 'topics create' makes them, and
+grows the service's own (dead letters, state) to the input's partitions.
+Nothing else of existing ones is ever changed. It exits 1 when something keeps the service
 from starting.`,
 		Example: `  PULSE_BROKERS=localhost:9092 pulse-scorer topics
   PULSE_BROKERS=localhost:9092 pulse-scorer topics create`,
@@ -78,6 +79,8 @@ func topicState(s broker.TopicState) string {
 	switch {
 	case len(s.Faults) > 0:
 		return "FAULT: " + strings.Join(s.Faults, "; ")
+	case s.Grow > 0:
+		return fmt.Sprintf("too few partitions; would be grown to %d", s.Grow)
 	case len(s.Warnings) > 0:
 		return "warning: " + strings.Join(s.Warnings, "; ")
 	case s.Exists:

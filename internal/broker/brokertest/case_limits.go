@@ -104,10 +104,10 @@ func topicFaults(t *testing.T, c Cluster) {
 	b := emptyBundle(t, c)
 	b.createTopic(b.topology.Input, 4, map[string]string{"max.message.bytes": "2097152"})
 	b.createTopic(b.topology.Results, 3, map[string]string{"max.message.bytes": "1000000"})
-	b.createTopic(b.topology.DeadLetters, 4, map[string]string{"max.message.bytes": "2000000"})
+	b.createTopic(b.topology.DeadLetters, 4, map[string]string{"max.message.bytes": "2000000", "retention.ms": "86400000"})
 	b.createTopic(b.topology.State, 4, map[string]string{"cleanup.policy": "delete"})
 	states := b.plan(broker.TopicSettings{Partitions: 8, Replication: -1})
-	want := map[string]int{b.topology.Input: 0, b.topology.Results: 1, b.topology.DeadLetters: 1, b.topology.State: 1}
+	want := map[string]int{b.topology.Input: 0, b.topology.Results: 1, b.topology.DeadLetters: 2, b.topology.State: 1}
 	for _, s := range states {
 		if !s.Exists {
 			t.Errorf("topic %s is not found", s.Name)
