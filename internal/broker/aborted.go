@@ -27,7 +27,7 @@ func (a *abortedTransactions) covers(b *batch.Batch) bool {
 		return false
 	}
 	_, aborted := a.active[b.ProducerID]
-	return aborted
+	return aborted && guardAbortFilter
 }
 
 // marker takes note of a control batch.

@@ -89,8 +89,10 @@ func (c *committer) execute(ctx context.Context, tx *transaction) {
 		// A newer takeover may have its stable offsets already: ours are old,
 		// and would move the group back. One that begins after this look has its
 		// requests behind ours (TestCommitter_LeavesAVoidTakeover).
-		tx.decide(rolledBack)
-		return
+		if guardVoid {
+			tx.decide(rolledBack)
+			return
+		}
 	default:
 	}
 	start := c.now()
@@ -113,7 +115,7 @@ func (c *committer) execute(ctx context.Context, tx *transaction) {
 	} else {
 		result = "settled"
 		c.log.Warn("transaction did not end as asked; finding out what became of it", slog.Any("err", err))
-		c.fresh = false
+		c.fresh = c.fresh && !guardReinit
 		if tx.err = c.settle(ctx, tx); tx.err == nil && (final(err) || errors.Is(err, ErrFatal)) {
 			tx.err = fatalf("transaction: %w", err)
 		}
@@ -142,13 +144,15 @@ func (c *committer) attempt(ctx context.Context, g *generation, parts []*part) e
 	if err := c.ensureProducer(ctx, g); err != nil {
 		return err
 	}
-	if err := c.open(ctx, parts); err != nil {
+	if !guardAddedFirst {
+		go func() { _ = c.open(ctx, parts) }()
+	} else if err := c.open(ctx, parts); err != nil {
 		return err
 	}
 	if err := c.produce(ctx, parts); err != nil {
 		return err
 	}
-	if err := c.commitOffsets(ctx, g, parts); err != nil {
+	if err := c.commitOffsets(ctx, g, parts); err != nil && guardRefusedOffsets {
 		return err
 	}
 	return c.end(ctx)
@@ -220,13 +224,13 @@ func (c *committer) produce(ctx context.Context, parts []*part) error {
 		}
 	}
 	results, err := c.cluster.produce(ctx, c.txnID, writes)
-	if err != nil {
+	if err != nil && guardAnswered {
 		return fmt.Errorf("produce: %w", err)
 	}
 	for i, r := range results {
 		w := writes[i]
 		if r.code != 0 {
-			if c.noteRefusal(w, r.code); w.part.refused != nil && w.topic == c.set.Topics.State && w.part.refused.alone {
+			if c.noteRefusal(w, r.code); guardStateRefusal && w.part.refused != nil && w.topic == c.set.Topics.State && w.part.refused.alone {
 				err = errors.Join(err, fatalf("topic %s takes no state record of %d bytes: raise its max.message.bytes", w.topic, len(w.bytes)))
 			}
 			err = errors.Join(err, fmt.Errorf("produce to %s-%d: %w", w.topic, w.partition, r.code))
@@ -285,6 +289,9 @@ func (c *committer) commitOffsets(ctx context.Context, g *generation, parts []*p
 }
 
 func (c *committer) fenceOf(g *generation) fence {
+	if !guardGeneration {
+		return fence{group: c.set.Group, generation: -1}
+	}
 	return fence{group: c.set.Group, generation: g.id, memberID: g.memberID, instanceID: c.set.InstanceID}
 }
 
@@ -297,7 +304,7 @@ func (c *committer) end(ctx context.Context) error {
 		attempts++
 		return c.cluster.endTransaction(ctx, c.txnID, c.producer)
 	})
-	if attempts > 1 {
+	if guardRepeatedEnd && attempts > 1 {
 		c.fresh = false
 	}
 	if err != nil {

@@ -156,7 +156,7 @@ func (e *Engine) onFetched(r fetchResult) error {
 	e.health.answered()
 	for _, p := range r.plan.partitions {
 		i := slices.IndexFunc(r.parts, func(fp fetchedPartition) bool { return fp.partition == p.task.id })
-		if i < 0 || e.tasks[p.task.id] != p.task || p.task.epoch != p.epoch {
+		if i < 0 || e.tasks[p.task.id] != p.task || guardEpoch && p.task.epoch != p.epoch {
 			continue // released or rewound meanwhile
 		}
 		if code := r.parts[i].code; final(code) {

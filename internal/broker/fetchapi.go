@@ -31,7 +31,7 @@ func (c *cluster) fetch(ctx context.Context, plan fetchPlan) fetchResult {
 	}
 	req := &wire.FetchRequest{
 		MaxWaitMs: int32(fetchWait.Milliseconds()), MinBytes: 1, MaxBytes: plan.maxBytes,
-		Committed: bool(readCommitted), Topics: []wire.FetchTopic{topic},
+		Committed: bool(readCommitted) && guardReadCommitted, Topics: []wire.FetchTopic{topic},
 	}
 	r := fetchResult{plan: plan}
 	r.parts, r.buf, r.err = c.fetchFrom(ctx, plan.leader, req)

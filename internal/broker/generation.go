@@ -35,7 +35,7 @@ func (g *generation) owns(task int32) bool {
 // be ours again: somebody else may have committed meanwhile.
 func (g *generation) holds(task, since int32) bool {
 	from, ok := g.since[task]
-	return ok && g.owns(task) && from == since
+	return ok && g.owns(task) && (from == since || !guardWholeTask)
 }
 
 // succeed notes which tasks have been held since before. A generation that was

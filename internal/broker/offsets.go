@@ -24,7 +24,7 @@ type committedOffset struct {
 func (c *cluster) offsets(ctx context.Context, tasks []int32, stable bool) (map[int32]committedOffset, error) {
 	var res wire.OffsetFetchResponse
 	req := &wire.OffsetFetchRequest{
-		Group: c.group, Stable: stable,
+		Group: c.group, Stable: stable && guardStableOffsets,
 		Topics: []wire.TopicPartitions{{Topic: c.topology.Input, Partitions: tasks}},
 	}
 	err := c.ask(ctx, wire.GroupCoordinator, c.group, req, &res, func() error {

@@ -100,7 +100,9 @@ func (r *restore) read(ctx context.Context) error {
 			return fatalf("state of task %d: %w", r.task.id, err)
 		case errors.Is(err, wire.OffsetOutOfRange):
 			// Its start was deleted while we read: begin again.
-			r.path, r.last, next = e.deps.NewTask(r.task.id), ownerRecord{}, -1
+			if next = -1; guardRestoreAnew {
+				r.path, r.last = e.deps.NewTask(r.task.id), ownerRecord{}
+			}
 			pause.wait(ctx)
 		case err != nil:
 			e.log.Warn("restore: trying again", slog.Int("task", int(r.task.id)), slog.Any("err", err))
@@ -139,6 +141,9 @@ func (r *restore) step(ctx context.Context, next int64) (int64, error) {
 		r.records++
 		return r.apply(rec)
 	}, &next)
+	if !guardOwnRecord && err == nil && next >= got.stable {
+		return r.end + 1, nil
+	}
 	return next, err
 }
 

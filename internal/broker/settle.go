@@ -85,6 +85,8 @@ func (c *committer) trySettle(ctx context.Context, tx *transaction) error {
 // what it was to commit.
 func judge(p *part, stable int64) verdict {
 	switch {
+	case !guardOutcome:
+		return rolledBack
 	case p.before == p.next && p.records > 0:
 		// It ends where the group was before: input was read again from
 		// further back. Only the state knows.

@@ -89,7 +89,7 @@ func (w *worker) execute(o order) (r reply, answer bool) {
 		return r, true
 	case orderCommit:
 		w.path.Commit()
-		if o.answered {
+		if o.answered || !guardRecycle {
 			w.out.recycle(w.sent)
 		}
 		w.sent = nil

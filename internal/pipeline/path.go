@@ -45,7 +45,9 @@ func (t *Task) evaluate(in *Record) (o Outcome) {
 	id, verdict := t.dedupe()
 	switch verdict {
 	case state.Duplicate:
-		return Outcome{Kind: OutcomeDuplicate}
+		if guardDedupe {
+			return Outcome{Kind: OutcomeDuplicate}
+		}
 	case state.Conflict:
 		return dead(t.stage, conflict())
 	case state.Unseen, state.Died:
