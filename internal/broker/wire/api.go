@@ -36,7 +36,7 @@ var specs = map[APIKey]spec{
 	Produce:            {"Produce", 8, false},
 	Fetch:              {"Fetch", 11, false},
 	ListOffsets:        {"ListOffsets", 5, false},
-	Metadata:           {"Metadata", 9, true},
+	Metadata:           {"Metadata", 10, true},
 	OffsetFetch:        {"OffsetFetch", 7, true},
 	FindCoordinator:    {"FindCoordinator", 3, true},
 	JoinGroup:          {"JoinGroup", 7, true},

@@ -15,6 +15,7 @@ func (r *MetadataRequest) Append(dst []byte, correlationID int32, clientID strin
 	e := begin(dst, Metadata, correlationID, clientID)
 	e.array(len(r.Topics))
 	for _, t := range r.Topics {
+		e.b = append(e.b, make([]byte, len(TopicID{}))...) // asked for by name
 		e.string(t)
 		e.tags()
 	}
@@ -41,10 +42,15 @@ type BrokerMetadata struct {
 	Rack   string
 }
 
+// TopicID tells a topic from one of the same name that was made after it was
+// deleted (KIP-516). It is zero when a topic has none.
+type TopicID [16]byte
+
 // TopicMetadata is a topic, or why it cannot be described.
 type TopicMetadata struct {
 	Code       ErrorCode
 	Topic      string
+	ID         TopicID
 	Internal   bool
 	Partitions []PartitionMetadata
 }
@@ -60,7 +66,7 @@ type PartitionMetadata struct {
 // The least sizes of the elements of a response.
 const (
 	minBroker            = 4 + 1 + 4 + 1
-	minTopicMetadata     = 2 + 1 + 1 + 1 + 4
+	minTopicMetadata     = 2 + 1 + 16 + 1 + 1 + 4
 	minPartitionMetadata = 2 + 4 + 4 + 4 + 3
 )
 
@@ -82,7 +88,9 @@ func (r *MetadataResponse) Decode(correlationID int32, payload []byte) error {
 }
 
 func (d *decoder) topicMetadata() TopicMetadata {
-	t := TopicMetadata{Code: d.code(), Topic: d.string(), Internal: d.bool()}
+	t := TopicMetadata{Code: d.code(), Topic: d.string()}
+	copy(t.ID[:], d.take(len(t.ID)))
+	t.Internal = d.bool()
 	for range d.array(minPartitionMetadata) {
 		t.Partitions = append(t.Partitions, PartitionMetadata{
 			Code: d.code(), Partition: d.int32(), Leader: d.int32(), LeaderEpoch: d.int32(),

@@ -125,7 +125,7 @@ func clusterResponses() map[string]responseCase {
 				ThrottleMillis: 1, ClusterID: new("cluster"), ControllerID: 2,
 				Brokers: []kmsg.MetadataResponseBroker{{NodeID: 3, Host: "h", Port: 4, Rack: new("r")}, {NodeID: 5, Host: "i", Port: 6}},
 				Topics: []kmsg.MetadataResponseTopic{
-					{Topic: new("in"), IsInternal: true, Partitions: []kmsg.MetadataResponseTopicPartition{
+					{Topic: new("in"), TopicID: [16]byte{1, 2, 16}, IsInternal: true, Partitions: []kmsg.MetadataResponseTopicPartition{
 						{ErrorCode: 7, Partition: 8, Leader: 9, LeaderEpoch: 10, Replicas: []int32{11, 12}, ISR: []int32{13}, OfflineReplicas: []int32{14}},
 						{Partition: 15, Leader: -1},
 					}},
@@ -136,7 +136,7 @@ func clusterResponses() map[string]responseCase {
 				ThrottleMs: 1, ClusterID: "cluster", Controller: 2,
 				Brokers: []wire.BrokerMetadata{{NodeID: 3, Host: "h", Port: 4, Rack: "r"}, {NodeID: 5, Host: "i", Port: 6}},
 				Topics: []wire.TopicMetadata{
-					{Topic: "in", Internal: true, Partitions: []wire.PartitionMetadata{
+					{Topic: "in", ID: wire.TopicID{1, 2, 16}, Internal: true, Partitions: []wire.PartitionMetadata{
 						{Code: 7, Partition: 8, Leader: 9, LeaderEpoch: 10, Replicas: []int32{11, 12}, ISR: []int32{13}, Offlines: []int32{14}},
 						{Partition: 15, Leader: -1},
 					}},
