@@ -128,10 +128,13 @@ func (c *cluster) openOwners(ctx context.Context, task int32) ([]string, error) 
 				return nil
 			}
 			o, err := decodeOwner(rec.Value)
-			if err == nil {
-				ids = append(ids, o.Owner)
+			if err != nil {
+				// Trying again would read the same record for ever
+				// (TestEngine_EndsAtAnOwnerRecordOfANewerFormat).
+				return fatalf("state of task %d at offset %d: %w", task, rec.Offset, err)
 			}
-			return err
+			ids = append(ids, o.Owner)
+			return nil
 		}, &next)
 		if err != nil {
 			return nil, err

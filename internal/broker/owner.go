@@ -45,7 +45,7 @@ func decodeOwner(value []byte) (ownerRecord, error) {
 		return o, fmt.Errorf("owner record: %w", err)
 	}
 	if o.Version != ownerVersion {
-		return o, fmt.Errorf("owner record has format version %d, this build reads %d: run the build that wrote it, or a newer one", o.Version, ownerVersion)
+		return o, fmt.Errorf("owner record has format version %d, this build reads version %d only: run the release that wrote it, or a newer one", o.Version, ownerVersion)
 	}
 	return o, nil
 }
