@@ -17,6 +17,7 @@ const (
 	Heartbeat          APIKey = 12
 	LeaveGroup         APIKey = 13
 	SyncGroup          APIKey = 14
+	DescribeGroups     APIKey = 15
 	InitProducerID     APIKey = 22
 	AddPartitionsToTxn APIKey = 24
 	AddOffsetsToTxn    APIKey = 25
@@ -43,6 +44,7 @@ var specs = map[APIKey]spec{
 	Heartbeat:          {"Heartbeat", 4, true},
 	LeaveGroup:         {"LeaveGroup", 4, true},
 	SyncGroup:          {"SyncGroup", 5, true},
+	DescribeGroups:     {"DescribeGroups", 5, true},
 	InitProducerID:     {"InitProducerId", 4, true},
 	AddPartitionsToTxn: {"AddPartitionsToTxn", 3, true},
 	AddOffsetsToTxn:    {"AddOffsetsToTxn", 3, true},

@@ -51,6 +51,7 @@ const (
 	OperationNotAttempted              ErrorCode = 55
 	KafkaStorageError                  ErrorCode = 56
 	UnknownProducerID                  ErrorCode = 59
+	GroupIDNotFound                    ErrorCode = 69
 	FencedLeaderEpoch                  ErrorCode = 74
 	UnknownLeaderEpoch                 ErrorCode = 75
 	OffsetNotAvailable                 ErrorCode = 78

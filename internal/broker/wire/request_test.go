@@ -129,6 +129,10 @@ func requests() map[string]struct {
 				Group: "g", Members: []kmsg.LeaveGroupRequestMember{{MemberID: "m", InstanceID: new("i")}, {MemberID: "n"}},
 			}),
 		},
+		"describe groups": {
+			&wire.DescribeGroupsRequest{Groups: []string{"g", "other"}},
+			version(&kmsg.DescribeGroupsRequest{Groups: []string{"g", "other"}}),
+		},
 		"offset fetch": {
 			&wire.OffsetFetchRequest{Group: "g", Topics: topics, Stable: true},
 			version(&kmsg.OffsetFetchRequest{

@@ -228,6 +228,29 @@ func groupResponses() map[string]responseCase {
 			}},
 			&wire.LeaveGroupResponse{ThrottleMs: 1, Code: 2, Members: []wire.LeftMember{{MemberID: "m", InstanceID: "i", Code: 82}, {MemberID: "n"}}},
 		},
+		"describe groups": {
+			wire.DescribeGroups,
+			&kmsg.DescribeGroupsResponse{ThrottleMillis: 1, Groups: []kmsg.DescribeGroupsResponseGroup{
+				{
+					ErrorCode: 2, Group: "g", State: "Stable", ProtocolType: "consumer", Protocol: "tasks", AuthorizedOperations: 3,
+					Members: []kmsg.DescribeGroupsResponseGroupMember{
+						{MemberID: "m", InstanceID: new("i"), ClientID: "c", ClientHost: "/h", ProtocolMetadata: []byte("meta"), MemberAssignment: []byte("mine")},
+						{MemberID: "n", ProtocolMetadata: []byte{}, MemberAssignment: []byte{}},
+					},
+				},
+				{Group: "other", State: "Dead"},
+			}},
+			&wire.DescribeGroupsResponse{ThrottleMs: 1, Groups: []wire.DescribedGroup{
+				{
+					Code: 2, Group: "g", State: "Stable", ProtocolType: "consumer", Protocol: "tasks",
+					Members: []wire.DescribedMember{
+						{MemberID: "m", InstanceID: "i", ClientID: "c", Host: "/h", Metadata: []byte("meta"), Assignment: []byte("mine")},
+						{MemberID: "n", Metadata: []byte{}, Assignment: []byte{}},
+					},
+				},
+				{Group: "other", State: wire.GroupDead},
+			}},
+		},
 	}
 }
 
@@ -403,7 +426,7 @@ func FuzzResponses(f *testing.F) {
 	var kinds []wire.Response
 	for _, name := range []string{
 		"fetch", "produce", "offset fetch", "list offsets", "metadata", "find coordinator", "init producer ID", "add partitions",
-		"add offsets", "txn offset commit", "end txn", "join, leader", "sync", "heartbeat", "leave",
+		"add offsets", "txn offset commit", "end txn", "join, leader", "sync", "heartbeat", "leave", "describe groups",
 	} {
 		c := responses()[name]
 		f.Add(uint8(len(kinds)), payload(c.api, c.in)[4:])
