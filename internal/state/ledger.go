@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -53,3 +54,21 @@ func (t *Task) CountDuplicate() { t.cur.ledger.Duplicate++ }
 
 // CountDead counts a dead letter.
 func (t *Task) CountDead(c pulse.Class) { t.cur.ledger.addDead(c) }
+
+// DecodeLedger reads the ledger out of a changelog record, for who looks at a
+// task from outside. ok is false for records of other kinds; a tombstone is an
+// empty ledger. Of several the last one counts.
+func DecodeLedger(key, value []byte) (l Ledger, ok bool, err error) {
+	if len(key) < 2 || key[0] != kindLedger || key[1] != '/' {
+		return Ledger{}, false, nil
+	}
+	r := restoration{}
+	k, v := &reader{rest: key[2:]}, &reader{rest: value}
+	if value != nil {
+		v.version()
+	}
+	if err := r.restoreLedger(k, v, value == nil); err != nil {
+		return Ledger{}, true, fmt.Errorf("ledger record: %w", err)
+	}
+	return r.ledger, true, nil
+}

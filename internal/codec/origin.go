@@ -1,0 +1,125 @@
+package codec
+
+import (
+	"strconv"
+
+	"pulse-scorer/internal/pulse"
+)
+
+// Origin is what a result says about the signal and the input record it was
+// made of. Its strings are valid as long as the result's bytes are.
+type Origin struct {
+	ID, Source string
+	// Topic, Partition and Offset are the input record's coordinates.
+	Topic     string
+	Partition int32
+	Offset    int64
+	Attempts  int
+}
+
+// ReadOrigin reads the origin of a result, of this version of the schema or a
+// later one that has more members. It is as strict about JSON as Decode. Bad
+// says why value is no result.
+func (d *Decoder) ReadOrigin(value []byte, o *Origin) *pulse.Bad {
+	*o = Origin{Partition: -1, Offset: -1}
+	s := scanner{buf: value}
+	fail := func() *pulse.Bad {
+		return &pulse.Bad{Class: pulse.MalformedJSON, Message: "no result: at byte " + strconv.Itoa(s.at) + ": " + s.why}
+	}
+	i := s.space(0)
+	if i >= len(value) || value[i] != '{' {
+		s.fail(i, "a JSON object is expected")
+		return fail()
+	}
+	end := s.eachMember(i, func(name []byte, start, end int) {
+		switch string(name) {
+		case `"id"`:
+			o.ID = d.quoted(value[start:end])
+		case `"source"`:
+			o.Source = d.quoted(value[start:end])
+		case `"attempts"`:
+			o.Attempts, _ = strconv.Atoi(string(value[start:end]))
+		case `"input"`:
+			if value[start] == '{' {
+				d.readInput(value[:end], start, o)
+			}
+		}
+	})
+	if end < 0 {
+		return fail()
+	}
+	if rest := s.space(end); rest != len(value) {
+		s.fail(rest, "something follows after the end")
+		return fail()
+	}
+	if o.ID == "" || o.Topic == "" || o.Partition < 0 || o.Offset < 0 {
+		return invalid("", "input", "id, or topic, partition or offset of the input record are missing: no result of this service")
+	}
+	return nil
+}
+
+// readInput reads the coordinates, of an object that was found valid.
+func (d *Decoder) readInput(buf []byte, start int, o *Origin) {
+	s := scanner{buf: buf}
+	s.eachMember(start, func(name []byte, start, end int) {
+		switch string(name) {
+		case `"topic"`:
+			o.Topic = d.quoted(buf[start:end])
+		case `"partition"`:
+			if n, err := strconv.ParseInt(string(buf[start:end]), 10, 32); err == nil {
+				o.Partition = int32(n)
+			}
+		case `"offset"`:
+			if n, err := strconv.ParseInt(string(buf[start:end]), 10, 64); err == nil {
+				o.Offset = n
+			}
+		}
+	})
+}
+
+// quoted is the content of a string, nothing for what is none.
+func (d *Decoder) quoted(raw []byte) string {
+	if len(raw) < 2 || raw[0] != '"' {
+		return ""
+	}
+	s := scanner{buf: raw}
+	_, escaped := s.text(0)
+	raw = raw[1 : len(raw)-1]
+	if escaped {
+		raw = appendUnescaped(d.strings.take(len(raw)), raw)
+	}
+	return alias(raw)
+}
+
+// eachMember passes over the object at i and shows each member: its name, with
+// quotes and as it is spelt, and where its value lies. It returns the index after
+// the object, or -1.
+func (s *scanner) eachMember(i int, show func(name []byte, start, end int)) int {
+	i = s.space(i + 1)
+	if i < len(s.buf) && s.buf[i] == '}' {
+		return i + 1
+	}
+	for {
+		end, _, start := s.name(i)
+		if start < 0 {
+			return -1
+		}
+		name := s.buf[i:end]
+		if i = s.value(start, 1); i < 0 {
+			return -1
+		}
+		show(name, start, i)
+		i = s.space(i)
+		if i >= len(s.buf) {
+			return s.fail(i, "ends inside an object")
+		}
+		switch s.buf[i] {
+		case ',':
+			i = s.space(i + 1)
+		case '}':
+			return i + 1
+		default:
+			return s.fail(i, "a comma or a closing brace is expected")
+		}
+	}
+}
