@@ -44,13 +44,7 @@ func (c *cluster) fetchOne(ctx context.Context, topic string, partition int32, o
 	if err != nil {
 		return fetchedPartition{}, err
 	}
-	req := &wire.FetchRequest{
-		MaxWaitMs: int32(fetchWait.Milliseconds()), MinBytes: 1, MaxBytes: fetchBytes, Committed: bool(level),
-		Topics: []wire.FetchTopic{{Topic: topic, Partitions: []wire.FetchPartition{
-			{Partition: partition, Offset: offset, MaxBytes: fetchBytes},
-		}}},
-	}
-	parts, _, err := c.fetchFrom(ctx, node, req)
+	parts, _, err := c.fetchFrom(ctx, node, oneFetch(topic, partition, offset, level))
 	switch {
 	case err != nil:
 		return fetchedPartition{}, err
@@ -60,6 +54,16 @@ func (c *cluster) fetchOne(ctx context.Context, topic string, partition int32, o
 		return fetchedPartition{}, fmt.Errorf("fetch %s-%d: %w", topic, partition, parts[0].code)
 	}
 	return parts[0], nil
+}
+
+// oneFetch asks for records of one partition.
+func oneFetch(topic string, partition int32, offset int64, level isolation) *wire.FetchRequest {
+	return &wire.FetchRequest{
+		MaxWaitMs: int32(fetchWait.Milliseconds()), MinBytes: 1, MaxBytes: fetchBytes, Committed: bool(level),
+		Topics: []wire.FetchTopic{{Topic: topic, Partitions: []wire.FetchPartition{
+			{Partition: partition, Offset: offset, MaxBytes: fetchBytes},
+		}}},
+	}
 }
 
 func (c *cluster) fetchFrom(ctx context.Context, node int32, req *wire.FetchRequest) ([]fetchedPartition, *buffer, error) {

@@ -43,6 +43,14 @@ func (c *cluster) partitions(ctx context.Context, topic string) (int32, error) {
 	return n, nil
 }
 
+// known is how many partitions a topic had at the last look, 0 for a topic that
+// there is not.
+func (c *cluster) known(topic string) int32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.counts[topic]
+}
+
 // lookUp asks for the leaders of all our topics.
 func (c *cluster) lookUp(ctx context.Context) error {
 	var res wire.MetadataResponse
