@@ -13,7 +13,7 @@ func mayImport() map[string][]string {
 	inner := []string{"internal/pulse"}
 	path := []string{"internal/pulse", "internal/scoring", "internal/codec", "internal/state", "internal/retry"}
 	engine := append(slices.Clone(path), "internal/pipeline")
-	application := append(slices.Clone(engine), "internal/broker", "internal/config", "internal/ops", "internal/console",
+	application := append(slices.Clone(engine), "internal/audit", "internal/broker", "internal/config", "internal/ops", "internal/console",
 		"internal/devbroker", "internal/ndjson", "internal/sample", "schemas")
 	commands := append(slices.Clone(application), "internal/app")
 	return map[string][]string{
@@ -21,6 +21,7 @@ func mayImport() map[string][]string {
 		"internal/scoring":   inner,
 		"internal/codec":     inner,
 		"internal/state":     inner,
+		"internal/audit":     inner,
 		"internal/retry":     inner,
 		"internal/config":    inner,
 		"internal/ops":       inner,
@@ -59,7 +60,7 @@ func owners() map[string][]string {
 
 // pure are the parts that do no I/O and ask no clock; os and its kin are how one would begin to.
 func pure() []string {
-	return []string{"internal/pulse", "internal/scoring", "internal/codec", "internal/state", "internal/retry"}
+	return []string{"internal/pulse", "internal/scoring", "internal/codec", "internal/state", "internal/retry", "internal/audit"}
 }
 
 func TestImports_PointInward(t *testing.T) {
