@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"pulse-scorer/internal/devbroker"
 )
@@ -162,4 +164,22 @@ func (w *watched) String() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.buf.String()
+}
+
+// commitOffset sets the group's offset from outside, while it has no members.
+func commitOffset(t *testing.T, client *kgo.Client, partition int32, offset int64) {
+	t.Helper()
+	part := kmsg.NewOffsetCommitRequestTopicPartition()
+	part.Partition, part.Offset = partition, offset
+	topic := kmsg.NewOffsetCommitRequestTopic()
+	topic.Topic, topic.Partitions = "pulse.signals", append(topic.Partitions, part)
+	request := kmsg.NewPtrOffsetCommitRequest()
+	request.Group, request.Topics = "pulse-scorer", append(request.Topics, topic)
+	response, err := request.RequestWith(t.Context(), client)
+	if err == nil {
+		err = kerr.ErrorForCode(response.Topics[0].Partitions[0].ErrorCode)
+	}
+	if err != nil {
+		t.Fatalf("commit offset %d: %v", offset, err)
+	}
 }

@@ -24,6 +24,8 @@ func commands() []constructor {
 		newDev,
 		scoreCommand(offlineScorer),
 		newProduce,
+		newLag,
+		newAudit,
 		newTopics,
 		newConfig,
 		newVersion,

@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"pulse-scorer/internal/broker"
+	"pulse-scorer/internal/config"
+	"pulse-scorer/internal/pipeline"
+)
+
+// PartitionLag is how far the group is behind on one partition of the input.
+type PartitionLag struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	// Committed is -1 where the group has committed nothing; then all that
+	// the log holds is lag.
+	Committed int64 `json:"committed"`
+	End       int64 `json:"end"`
+	// Lag is in offsets, as Kafka's own tools count it.
+	Lag int64 `json:"lag"`
+	// LagSeconds is the age of the next record that can be processed; 0 when
+	// there is none.
+	LagSeconds float64 `json:"lag_seconds"`
+	// Owner is the member that has the partition, member@host; empty when
+	// nobody has.
+	Owner string `json:"owner"`
+}
+
+// Lag asks for the lag of an environment's group on each partition.
+func Lag(ctx context.Context, c config.Config, now func() time.Time) ([]PartitionLag, error) {
+	look, err := newInspector(c)
+	if err != nil {
+		return nil, err
+	}
+	defer look.Close()
+	n, err := look.Partitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	group, err := look.Group(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// The ends come after the offsets, so that none is behind them.
+	committed, err := look.Committed(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	if !group.Exists {
+		return nil, fmt.Errorf("group %s does not exist: it has neither members nor offsets; has the service run, and is PULSE_GROUP its group?", c.Group)
+	}
+	lags := make([]PartitionLag, n)
+	for p := range lags {
+		l := &lags[p]
+		*l = PartitionLag{Topic: c.TopicInput, Partition: int32(p), Committed: committed[p], Owner: group.Owners[int32(p)]}
+		if err := l.measure(ctx, look, now); err != nil {
+			return nil, err
+		}
+	}
+	return lags, nil
+}
+
+func (l *PartitionLag) measure(ctx context.Context, look *broker.Inspector, now func() time.Time) (err error) {
+	if l.End, err = look.End(ctx, l.Topic, l.Partition); err != nil {
+		return err
+	}
+	from, err := look.Start(ctx, l.Topic, l.Partition)
+	if err != nil {
+		return err
+	}
+	next := max(from, l.Committed)
+	if l.Committed == broker.NoOffset {
+		l.Lag = max(0, l.End-from)
+	} else {
+		l.Lag = max(0, l.End-l.Committed)
+	}
+	if next >= l.End {
+		return nil
+	}
+	err = look.First(ctx, l.Topic, l.Partition, next, l.End, func(r *pipeline.Record) {
+		l.LagSeconds = max(0, now().Sub(time.UnixMilli(r.TimestampMs)).Seconds())
+	})
+	return err
+}

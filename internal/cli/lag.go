@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pulse-scorer/internal/app"
+	"pulse-scorer/internal/config"
+)
+
+func newLag(p Process) *cobra.Command {
+	var asJSON bool
+	command := &cobra.Command{
+		Use:   "lag",
+		Short: "Show how far the group is behind, and who works on what",
+		Long: `lag shows for each partition of the input what the group has committed, the
+end of the partition, the difference in records and in seconds, and the member
+that works on it. It asks the brokers, so no worker needs to be up.
+
+A lag in records counts offsets as Kafka's own tools do. In seconds it is the
+age of the next record to process, 0 when there is none: what an open
+transaction upstream holds back cannot be processed yet.`,
+		Example: `  PULSE_BROKERS=localhost:9092 pulse-scorer lag
+  pulse-scorer lag --json | jq 'map(.lag) | add'`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			c, err := p.load(config.NeedBrokers)
+			if err != nil {
+				return err
+			}
+			lags, err := app.Lag(command.Context(), c, p.Now)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(p.Stdout, lags)
+			}
+			return writeLags(p.Stdout, lags)
+		},
+	}
+	command.Flags().BoolVar(&asJSON, "json", false, "as JSON")
+	return command
+}
+
+func writeLags(out io.Writer, lags []app.PartitionLag) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, err := fmt.Fprintln(table, "TOPIC\tPARTITION\tCOMMITTED\tEND\tLAG\tBEHIND\tOWNER")
+	var total int64
+	for _, l := range lags {
+		committed, owner := strconv.FormatInt(l.Committed, 10), l.Owner
+		if l.Committed < 0 {
+			committed = "-"
+		}
+		if owner == "" {
+			owner = "-"
+		}
+		behind := time.Duration(l.LagSeconds * float64(time.Second)).Round(100 * time.Millisecond)
+		total += l.Lag
+		_, line := fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%d\t%v\t%s\n", l.Topic, l.Partition, committed, l.End, l.Lag, behind, owner)
+		err = errors.Join(err, line)
+	}
+	_, last := fmt.Fprintf(table, "\tall\t\t\t%d\t\t\n", total)
+	if err := errors.Join(err, last, table.Flush()); err != nil {
+		return fmt.Errorf("write answer: %w", err)
+	}
+	return nil
+}
