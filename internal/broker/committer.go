@@ -149,7 +149,7 @@ func (c *committer) attempt(ctx context.Context, g *generation, parts []*part) e
 	} else if err := c.open(ctx, parts); err != nil {
 		return err
 	}
-	if err := c.produce(ctx, parts); err != nil {
+	if err := c.produce(ctx, parts); err != nil && guardAnswered {
 		return err
 	}
 	if err := c.commitOffsets(ctx, g, parts); err != nil && guardRefusedOffsets {
@@ -224,7 +224,7 @@ func (c *committer) produce(ctx context.Context, parts []*part) error {
 		}
 	}
 	results, err := c.cluster.produce(ctx, c.txnID, writes)
-	if err != nil && guardAnswered {
+	if err != nil {
 		return fmt.Errorf("produce: %w", err)
 	}
 	for i, r := range results {

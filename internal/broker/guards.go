@@ -21,7 +21,8 @@ const (
 	guardRefusedOffsets = true
 	// guardAddedFirst sends no Produce before AddPartitionsToTxn is answered.
 	guardAddedFirst = true
-	// guardAnswered sends no EndTxn(commit) when a Produce is unanswered.
+	// guardAnswered sends no EndTxn(commit) when a Produce is unanswered, or
+	// refused.
 	guardAnswered = true
 	// guardOutcome looks up what became of a transaction without an answer,
 	// in place of taking it for rolled back.

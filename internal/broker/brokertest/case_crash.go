@@ -149,6 +149,9 @@ func livingOwner(t *testing.T, c Cluster) {
 		eventually(t, func() string { return p.until(b, successor) })
 		f.release()
 		t.Logf("released: %s", p.name)
+		// More input: should a commit have gone without offsets, they would not
+		// come to the end for it.
+		b.send(b.plain(100)...)
 		b.verify()
 		b.awaitTasks([]*worker{old, successor}, 2, 2)
 		b.send(b.plain(100)...)
