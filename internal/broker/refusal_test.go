@@ -41,6 +41,12 @@ func newControlledLab(t *testing.T) (*faultLab, *kfake.Cluster) {
 func (l *faultLab) run(ctx context.Context, t *testing.T) <-chan error {
 	t.Helper()
 	metrics := pipeline.NewMetrics(prometheus.NewRegistry())
+	return l.runWith(ctx, t, func(int32) broker.Task { return newFaultTask(t, metrics) })
+}
+
+// runWith does the same with other tasks.
+func (l *faultLab) runWith(ctx context.Context, t *testing.T, newTask func(int32) broker.Task) <-chan error {
+	t.Helper()
 	engine, err := broker.New(
 		broker.Connection{Brokers: l.addrs, ClientID: "refusals"},
 		broker.Settings{
@@ -52,7 +58,7 @@ func (l *faultLab) run(ctx context.Context, t *testing.T) <-chan error {
 		},
 		broker.Deps{
 			Log: slog.New(slog.DiscardHandler), Registry: prometheus.NewRegistry(), Now: time.Now,
-			NewTask: func(int32) broker.Task { return newFaultTask(t, metrics) },
+			NewTask: newTask,
 		})
 	if err != nil {
 		t.Fatalf("make an engine: %v", err)
@@ -131,17 +137,23 @@ func refuseFetchOf(name string) func(kmsg.Request) kmsg.Response {
 		if len(req.Topics) != 1 || req.Topics[0].Topic != name {
 			return nil
 		}
-		res, _ := req.ResponseKind().(*kmsg.FetchResponse)
-		topic := kmsg.NewFetchResponseTopic()
-		topic.Topic = name
-		for _, p := range req.Topics[0].Partitions {
-			part := kmsg.NewFetchResponseTopicPartition()
-			part.Partition, part.ErrorCode = p.Partition, kerr.TopicAuthorizationFailed.Code
-			topic.Partitions = append(topic.Partitions, part)
-		}
-		res.Topics = append(res.Topics, topic)
-		return res
+		return answerFetch(req, kerr.TopicAuthorizationFailed.Code)
 	}
+}
+
+// answerFetch gives no records of a request's one topic, and the same code for
+// each partition.
+func answerFetch(req *kmsg.FetchRequest, code int16) kmsg.Response {
+	res, _ := req.ResponseKind().(*kmsg.FetchResponse)
+	topic := kmsg.NewFetchResponseTopic()
+	topic.Topic = req.Topics[0].Topic
+	for _, p := range req.Topics[0].Partitions {
+		part := kmsg.NewFetchResponseTopicPartition()
+		part.Partition, part.ErrorCode = p.Partition, code
+		topic.Partitions = append(topic.Partitions, part)
+	}
+	res.Topics = append(res.Topics, topic)
+	return res
 }
 
 func (l *faultLab) members(ctx context.Context, t *testing.T) int {

@@ -1,0 +1,43 @@
+package broker
+
+import (
+	"testing"
+
+	"pulse-scorer/internal/broker/batch"
+)
+
+// A poll was under way when a transaction failed and its task went back to what
+// is committed. Its answer begins behind the records that are to be computed
+// again: to take it would skip them, and commit offsets past them.
+func TestFetch_AnswersFromBeforeARewindAreVoid(t *testing.T) {
+	t.Parallel()
+	mem, err := newMemory(batch.None)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b batch.Builder
+	b.Append(0, nil, []byte("record"), nil)
+	set := b.Seal(nil)
+	for _, rewound := range []bool{false, true} {
+		e := newIdleEngine(t)
+		e.fetchers = map[int32]*fetcher{1: {leader: 1, busy: true}}
+		w := e.newTask(3)
+		w.phase, w.fetching = phaseRunning, true
+		e.tasks[3] = w
+		w.rewind(0)
+		plan := fetchPlan{leader: 1, partitions: []plannedPartition{{task: w, epoch: w.epoch, offset: 0}}}
+		if rewound {
+			w.rewind(0)
+		}
+		answer := fetchedPartition{partition: 3, end: 1, stable: 1, set: set}
+		if err := e.onFetched(fetchResult{plan: plan, parts: []fetchedPartition{answer}, buf: mem.buffer(1)}); err != nil {
+			t.Fatal(err)
+		}
+		if taken := len(w.queue) > 0; taken == rewound {
+			t.Errorf("rewound since the poll began: %v; its answer was taken: %v", rewound, taken)
+		}
+		if w.fetching {
+			t.Errorf("rewound %v: the task is not fetched any more", rewound)
+		}
+	}
+}
