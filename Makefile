@@ -12,6 +12,10 @@ FUZZTIME ?= 60s
 TESTFLAGS ?=
 # How many workers the chaos target kills.
 KILLS ?= 20
+# How many faults the chaos-cluster target makes, over how many signals, and which schedule of them; seed 0 draws one.
+FAULTS ?= 100
+SIGNALS ?= 2000000
+SEED ?= 0
 
 # Built from source by the Go toolchain, so that everybody has the same linters (about 80 s once on two cores).
 GOLANGCI_VERSION := v2.15.0
@@ -81,6 +85,10 @@ integration: ## tests on a real Kafka: a container, or the cluster in PULSE_TEST
 .PHONY: chaos
 chaos: ## KILLS (20) workers killed under load, and every request disturbed, on a real Kafka; integration does less of it
 	$(GO) test -tags integration -count=1 -timeout 20m -v -run 'TestChaos|TestFaults' $(TESTFLAGS) ./integration -kills $(KILLS) -timed
+
+.PHONY: chaos-cluster
+chaos-cluster: ## FAULTS (100) of workers, brokers and links over SIGNALS (2000000) on three brokers, by SEED; needs java and mvn
+	$(GO) test -tags integration -count=1 -timeout 4h -v -run '^TestCluster_Chaos$$' $(TESTFLAGS) ./integration -faults $(FAULTS) -signals $(SIGNALS) -seed $(SEED)
 
 .PHONY: integration-local
 integration-local: ## the same where no image can be pulled: builds one, starts a container engine if none runs (root)

@@ -23,6 +23,8 @@ type load struct {
 	start time.Time
 	took  time.Duration
 	done  chan error
+	// acked is the last offset of each partition that the broker has confirmed.
+	acked []atomic.Int64
 }
 
 // loadTick is how often the load is given out.
@@ -33,7 +35,7 @@ const closing = 3 * time.Second
 
 // startLoad begins to produce.
 func (l *lab) startLoad(ctx context.Context, total int, ahead time.Duration) *load {
-	p := &load{total: total, start: time.Now(), done: make(chan error, 1)}
+	p := &load{total: total, start: time.Now(), done: make(chan error, 1), acked: make([]atomic.Int64, l.partitions)}
 	p.last(ahead)
 	go func() { p.done <- p.run(ctx, l) }()
 	return p
@@ -51,8 +53,10 @@ func (p *load) run(ctx context.Context, l *lab) error {
 		left := max(loadTick, time.Duration(p.until.Load()-time.Now().UnixNano()))
 		owed += float64(p.total-n) * float64(loadTick) / float64(left)
 		for ; owed >= 1 && n < p.total; owed-- {
-			l.client.Produce(ctx, l.signal(n), func(_ *kgo.Record, err error) {
-				if err != nil {
+			l.client.Produce(ctx, l.signal(n), func(r *kgo.Record, err error) {
+				if err == nil {
+					p.acked[r.Partition].Store(r.Offset)
+				} else {
 					select {
 					case failed <- err:
 					default:
@@ -73,6 +77,16 @@ func (p *load) run(ctx context.Context, l *lab) error {
 	err := l.client.Flush(ctx)
 	p.took = time.Since(p.start)
 	return err
+}
+
+// marks are where the input ends now, as far as the broker has confirmed it: an
+// offset committed beyond them was moved by what came later.
+func (p *load) marks() map[int32]int64 {
+	found := make(map[int32]int64, len(p.acked))
+	for i := range p.acked {
+		found[int32(i)] = p.acked[i].Load() + 1
+	}
+	return found
 }
 
 // finish waits for the last record, which comes soon, but not before the load has

@@ -168,8 +168,12 @@ func (l *lab) produceRound(ctx context.Context, t *testing.T, from int) int {
 // repeatEvery tells which records repeat an earlier one.
 const repeatEvery = 10
 
+// poison stands in every record that cannot be scored.
+const poison = "poison"
+
 // signal is the n-th record of the input: partitions in turn, some series, and
-// every tenth of a partition is the one before it once more.
+// every tenth of a partition is the one before it once more. In a lab with poison
+// some are no JSON, and some have no value.
 func (l *lab) signal(n int) *kgo.Record {
 	partition, at := n%l.partitions, n/l.partitions
 	if at%repeatEvery == repeatEvery-1 {
@@ -178,6 +182,12 @@ func (l *lab) signal(n int) *kgo.Record {
 	id := at*l.partitions + partition
 	name := fmt.Sprintf("series-%d-%d", partition, at%25)
 	value := fmt.Appendf(nil, `{"id":"%d","name":%q,"value":%d.5,"source":"chaos","timestamp":%d}`, id, name, id%1000, 1700000000+at)
+	if l.poisonEvery > 0 && at%l.poisonEvery == l.poisonEvery-1 {
+		value = fmt.Appendf(nil, `%s %d`, poison, id)
+		if at/l.poisonEvery%2 == 1 {
+			value = fmt.Appendf(nil, `{"id":"%d","name":%q,"value":null,"source":%q}`, id, name, poison)
+		}
+	}
 	return &kgo.Record{Topic: l.topics.Input, Partition: int32(partition), Key: []byte(name), Value: value}
 }
 

@@ -3,6 +3,7 @@
 package integration_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,10 +58,10 @@ func (l *lab) account(ctx context.Context, t *testing.T) *ledger {
 	t.Helper()
 	var book ledger
 	scored, ids := l.scored(ctx, t, &book)
-	dead := l.dead(ctx, t, &book)
+	dead := l.dead(ctx, t)
 	rows := make(map[int32]*ledgerRow)
 	input := make(map[coordinates]bool)
-	for _, record := range l.read(ctx, t, l.topics.Input) {
+	l.each(ctx, t, l.topics.Input, func(record *kgo.Record) {
 		at := coordinates{record.Partition, record.Offset}
 		input[at] = true
 		row := rows[record.Partition]
@@ -68,8 +69,9 @@ func (l *lab) account(ctx context.Context, t *testing.T) *ledger {
 			row = &ledgerRow{partition: record.Partition}
 			rows[record.Partition] = row
 		}
-		book.enter(row, at, scored[at], dead[at], ids[record.Partition][identity(record.Value)] > 0)
-	}
+		known := ids[record.Partition][identity(record.Value)] > 0
+		book.enter(row, at, scored[at], dead[at], known, bytes.Contains(record.Value, []byte(poison)))
+	})
 	for partition, seen := range ids {
 		for id, n := range seen {
 			if n > 1 {
@@ -96,9 +98,16 @@ func (l *lab) account(ctx context.Context, t *testing.T) *ledger {
 	return &book
 }
 
-// enter books the outcome of one input offset.
-func (l *ledger) enter(row *ledgerRow, at coordinates, scored, dead int, known bool) {
+// enter books the outcome of one input offset. A dead letter is the right one for
+// a poisoned record, and for no other.
+func (l *ledger) enter(row *ledgerRow, at coordinates, scored, dead int, known, poisoned bool) {
 	row.in++
+	if scored > 0 && poisoned {
+		l.faultf("poisoned record of partition %d offset %d has a result", at.partition, at.offset)
+	}
+	if dead > 0 && !poisoned {
+		l.faultf("dead letter of partition %d offset %d", at.partition, at.offset)
+	}
 	switch {
 	case scored+dead > 1:
 		row.doubled++
@@ -115,13 +124,22 @@ func (l *ledger) enter(row *ledgerRow, at coordinates, scored, dead int, known b
 	}
 }
 
-// scored counts results by input offset, and by partition and signal.
+// series is a name in a partition.
+type series struct {
+	partition int32
+	name      string
+}
+
+// scored counts results by input offset, and by partition and signal. It checks
+// the order of each series on its way.
 func (l *lab) scored(ctx context.Context, t *testing.T, book *ledger) (map[coordinates]int, map[int32]map[string]int) {
 	t.Helper()
 	byOffset := make(map[coordinates]int)
 	byID := make(map[int32]map[string]int)
-	for _, record := range l.read(ctx, t, l.topics.Results) {
+	last := make(map[series]int64)
+	l.each(ctx, t, l.topics.Results, func(record *kgo.Record) {
 		var result struct {
+			Name  string `json:"name"`
 			Input struct {
 				Partition int32 `json:"partition"`
 				Offset    int64 `json:"offset"`
@@ -138,15 +156,20 @@ func (l *lab) scored(ctx context.Context, t *testing.T, book *ledger) (map[coord
 			byID[record.Partition] = make(map[string]int)
 		}
 		byID[record.Partition][identity(record.Value)]++
-	}
+		of := series{record.Partition, result.Name}
+		if before, ok := last[of]; ok && before > result.Input.Offset {
+			book.faultf("series %s of partition %d: the result of input offset %d stands behind that of %d", of.name, of.partition, result.Input.Offset, before)
+		}
+		last[of] = result.Input.Offset
+	})
 	return byOffset, byID
 }
 
 // dead counts dead letters by input offset.
-func (l *lab) dead(ctx context.Context, t *testing.T, book *ledger) map[coordinates]int {
+func (l *lab) dead(ctx context.Context, t *testing.T) map[coordinates]int {
 	t.Helper()
 	letters := make(map[coordinates]int)
-	for _, record := range l.read(ctx, t, l.topics.DeadLetters) {
+	l.each(ctx, t, l.topics.DeadLetters, func(record *kgo.Record) {
 		at := coordinates{partition: -1, offset: -1}
 		for _, h := range record.Headers {
 			n, err := strconv.ParseInt(string(h.Value), 10, 64)
@@ -159,8 +182,7 @@ func (l *lab) dead(ctx context.Context, t *testing.T, book *ledger) map[coordina
 			}
 		}
 		letters[at]++
-		book.faultf("dead letter of partition %d offset %d", at.partition, at.offset)
-	}
+	})
 	return letters
 }
 
@@ -209,8 +231,8 @@ func (l *ledger) String() string {
 }
 
 // expectBalanced fails the test unless every input offset has exactly one
-// outcome, none is a dead letter, every ID is visible once and the group is at
-// the end.
+// outcome, a dead letter if and only if it was poisoned, every ID is visible once,
+// every series is in order and the group is at the end.
 func (l *ledger) expectBalanced(t *testing.T) {
 	t.Helper()
 	for _, fault := range l.faults {
@@ -228,6 +250,8 @@ type lab struct {
 	topics     broker.Topology
 	partitions int
 	client     *kgo.Client
+	// poisonEvery tells which records of a partition cannot be scored; 0 is none.
+	poisonEvery int
 }
 
 // offset is what a group has committed, and who did: workers put their
@@ -240,7 +264,9 @@ type offset struct {
 // newLab makes topics that nobody else has used.
 func newLab(ctx context.Context, t *testing.T, brokers []string, name string, partitions int) *lab {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		// A broker that has just come back does not know every topic yet.
+		kgo.UnknownTopicRetries(-1))
 	if err != nil {
 		t.Fatalf("make a client: %v", err)
 	}
@@ -286,22 +312,21 @@ func (l *lab) committed(ctx context.Context, t *testing.T) map[int32]offset {
 
 func (l *lab) offsets(ctx context.Context, t *testing.T, stable bool) []kmsg.OffsetFetchResponseGroupTopicPartition {
 	t.Helper()
-	topic := kmsg.OffsetFetchRequestGroupTopic{Topic: l.topics.Input}
-	for p := range int32(l.partitions) {
-		topic.Partitions = append(topic.Partitions, p)
+	var found []kmsg.OffsetFetchResponseGroupTopicPartition
+	insist(ctx, t, "fetch the group's offsets", func() (err error) {
+		found, err = l.askOffsets(ctx, stable)
+		return err
+	})
+	return found
+}
+
+// insist asks until there is an answer: coordinators and leaders move, and brokers
+// are away, while the tests look on.
+func insist(ctx context.Context, t *testing.T, what string, ask func() error) {
+	t.Helper()
+	if err := until(ctx, what, ask); err != nil {
+		t.Fatal(err)
 	}
-	group := kmsg.NewOffsetFetchRequestGroup()
-	group.Group, group.Topics = l.group, append(group.Topics, topic)
-	req := kmsg.NewPtrOffsetFetchRequest()
-	req.Groups, req.RequireStable = append(req.Groups, group), stable
-	res, err := req.RequestWith(ctx, l.client)
-	for errors.Is(err, kerr.CoordinatorNotAvailable) { // the first use of a broker
-		res, err = req.RequestWith(ctx, l.client)
-	}
-	if err != nil || len(res.Groups) != 1 || len(res.Groups[0].Topics) != 1 {
-		t.Fatalf("fetch the group's offsets: %v", err)
-	}
-	return res.Groups[0].Topics[0].Partitions
 }
 
 // end is a partition's high watermark.
@@ -325,30 +350,43 @@ func (l *lab) listOffset(ctx context.Context, t *testing.T, topic string, partit
 	req.Topics = append(req.Topics, kmsg.ListOffsetsRequestTopic{
 		Topic: topic, Partitions: []kmsg.ListOffsetsRequestTopicPartition{part},
 	})
-	for _, shard := range l.client.RequestSharded(ctx, req) {
-		if shard.Err != nil {
-			t.Fatalf("end of %s-%d: %v", topic, partition, shard.Err)
+	var offset int64
+	insist(ctx, t, fmt.Sprintf("end of %s-%d", topic, partition), func() error {
+		for _, shard := range l.client.RequestSharded(ctx, req) {
+			res, ok := shard.Resp.(*kmsg.ListOffsetsResponse)
+			switch {
+			case shard.Err != nil:
+				return shard.Err
+			case ok && len(res.Topics) == 1 && res.Topics[0].Partitions[0].ErrorCode != 0:
+				return kerr.ErrorForCode(res.Topics[0].Partitions[0].ErrorCode)
+			case ok && len(res.Topics) == 1:
+				offset = res.Topics[0].Partitions[0].Offset
+				return nil
+			}
 		}
-		if res, ok := shard.Resp.(*kmsg.ListOffsetsResponse); ok && len(res.Topics) == 1 {
-			return res.Topics[0].Partitions[0].Offset
-		}
-	}
-	t.Fatalf("end of %s-%d is not known", topic, partition)
-	return 0
+		return errors.New("no broker answered for it")
+	})
+	return offset
 }
 
-// read returns what a read_committed reader sees of a topic up to its end.
-func (l *lab) read(ctx context.Context, t *testing.T, topic string) []*kgo.Record {
+// each hands out what a read_committed reader sees of a topic up to its end.
+func (l *lab) each(ctx context.Context, t *testing.T, topic string, do func(*kgo.Record)) {
+	t.Helper()
+	l.eachOf(ctx, t, topic, l.partitions, do)
+}
+
+// eachOf does so for a topic with a number of partitions of its own.
+func (l *lab) eachOf(ctx context.Context, t *testing.T, topic string, partitions int, do func(*kgo.Record)) {
 	t.Helper()
 	starts := make(map[int32]kgo.Offset)
 	left := make(map[int32]int64)
-	for p := range int32(l.partitions) {
+	for p := range int32(partitions) {
 		if end := l.end(ctx, t, topic, p); end > 0 {
 			starts[p], left[p] = kgo.NewOffset().AtStart(), end
 		}
 	}
 	if len(left) == 0 {
-		return nil
+		return
 	}
 	// Control records are kept here to see that the end has been reached.
 	reader, err := kgo.NewClient(kgo.SeedBrokers(l.brokers...), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
@@ -357,7 +395,6 @@ func (l *lab) read(ctx context.Context, t *testing.T, topic string) []*kgo.Recor
 		t.Fatalf("make a reader: %v", err)
 	}
 	defer reader.Close()
-	var records []*kgo.Record
 	for len(left) > 0 {
 		fetches := reader.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
@@ -365,12 +402,11 @@ func (l *lab) read(ctx context.Context, t *testing.T, topic string) []*kgo.Recor
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			if !r.Attrs.IsControl() {
-				records = append(records, r)
+				do(r)
 			}
 			if r.Offset+1 >= left[r.Partition] {
 				delete(left, r.Partition)
 			}
 		})
 	}
-	return records
 }

@@ -5,8 +5,10 @@
 # broker.log, server.properties, data. Prints the bootstrap addresses, comma-separated.
 # Nodes that run are left alone and dead ones are started again, so a test kills a node by its pid file and calls this again.
 # If a node does not come up, those started by this call are stopped before it fails. Down: down.sh DIR
-# The environment can set KAFKA_HEAP (default 512m, 384m a node of several) and KAFKA_PROPERTIES, a file of broker
-# settings that win over those here.
+# The environment can set KAFKA_HEAP (default 512m, 384m a node of several), KAFKA_PROPERTIES, a file of broker
+# settings that win over those here, and KAFKA_LINKS (default 0, at most 4): so many further listeners a node has. Link s of
+# node i listens on PORT+10+10s+i and is advertised as PORT+50+10s+i, where a test puts a proxy: whoever starts from there
+# reaches the whole cluster through proxies only, and his links can be cut one by one.
 # Transaction time-outs and their scan keep the broker's defaults, because a takeover must not wait for them.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,6 +19,8 @@ mkdir -p "$1"
 DIR=$(cd "$1" && pwd)
 PORT=$2 NODES=${3:-1}
 [[ $PORT =~ ^[0-9]+$ && $NODES =~ ^[1-9]$ ]] || die "PORT and NODES must be numbers, NODES 1 to 9; got '$PORT' and '$NODES'"
+LINKS=${KAFKA_LINKS:-0}
+[[ $LINKS =~ ^[0-4]$ ]] || die "KAFKA_LINKS must be 0 to 4; got '$LINKS'"
 HEAP=${KAFKA_HEAP:-$([ "$NODES" = 1 ] && echo 512m || echo 384m)}
 STARTED=()
 
@@ -24,6 +28,16 @@ voters() {
   local i list=
   for ((i = 0; i < NODES; i++)); do list+=${list:+,}$i@127.0.0.1:$((PORT + 100 + i)); done
   echo "$list"
+}
+
+# link_listeners prints the further listeners of node I from base port BASE; link_protocols what they speak.
+link_listeners() { # I BASE
+  local s
+  for ((s = 0; s < LINKS; s++)); do printf ',LINK%d://127.0.0.1:%d' "$s" $(($2 + 10 * s + $1)); done
+}
+link_protocols() {
+  local s
+  for ((s = 0; s < LINKS; s++)); do printf ',LINK%d:PLAINTEXT' "$s"; done
 }
 
 # node_config prints the settings of node I.
@@ -34,9 +48,9 @@ node_config() { # I
 process.roles=broker,controller
 node.id=$1
 controller.quorum.voters=$(voters)
-listeners=PLAINTEXT://127.0.0.1:$((PORT + $1)),CONTROLLER://127.0.0.1:$((PORT + 100 + $1))
-advertised.listeners=PLAINTEXT://127.0.0.1:$((PORT + $1))
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:$((PORT + $1)),CONTROLLER://127.0.0.1:$((PORT + 100 + $1))$(link_listeners "$1" $((PORT + 10)))
+advertised.listeners=PLAINTEXT://127.0.0.1:$((PORT + $1))$(link_listeners "$1" $((PORT + 50)))
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT$(link_protocols)
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs=$DIR/node-$1/data
