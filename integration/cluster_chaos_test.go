@@ -247,18 +247,10 @@ func (c *chaos) moveLeaders(ctx context.Context, m mishap) (happened, error) {
 }
 
 // killBroker kills the group's coordinator, that of transactions, or any node, and
-// starts it again.
+// starts it again. One time in six another node dies with it: then nothing can be
+// written (NOT_ENOUGH_REPLICAS) and no leader be elected until they are back.
 func (c *chaos) killBroker(ctx context.Context, m mishap) (happened, error) {
-	node, role := m.draw.IntN(c.nodes.count), "any"
-	var err error
-	switch m.draw.IntN(3) {
-	case 0:
-		node, err = c.nodes.coordinator(ctx, 0, c.lab.group)
-		role = "the group's coordinator"
-	case 1:
-		node, err = c.nodes.coordinator(ctx, 1, c.watch.owner())
-		role = "a transaction coordinator"
-	}
+	victims, role, err := c.victims(ctx, m)
 	if err != nil {
 		return happened{}, err
 	}
@@ -267,38 +259,61 @@ func (c *chaos) killBroker(ctx context.Context, m mishap) (happened, error) {
 		return happened{}, err
 	}
 	ends, start := c.load.marks(), time.Now()
-	pid, err := c.nodes.kill(ctx, node)
-	if err != nil {
-		return happened{}, err
+	var pids []int
+	for _, node := range victims {
+		pid, err := c.nodes.kill(ctx, node)
+		if err != nil {
+			return happened{}, err
+		}
+		pids = append(pids, pid)
 	}
 	away := m.span(0, 15*time.Second)
 	back := make(chan error, 1)
 	go func() {
-		if err := until(ctx, "time to be away", func() error {
-			if time.Since(start) < away {
-				return errors.New("not over")
-			}
-			return nil
-		}); err != nil {
-			back <- err
-			return
-		}
-		back <- c.nodes.start(ctx)
+		back <- errors.Join(after(ctx, start.Add(away)), c.nodes.start(ctx))
 	}()
 	took, err := c.recovery(ctx, start, ends)
-	if err := errors.Join(err, <-back); err != nil {
-		return happened{}, err
-	}
-	if err := c.nodes.awaitInSync(ctx, c.topics()); err != nil {
+	if err := errors.Join(err, <-back, c.nodes.awaitInSync(ctx, c.topics())); err != nil {
 		return happened{}, err
 	}
 	now, err := c.nodes.placings(ctx, c.topics())
-	led, moved := ledBy(node, before, now)
+	led, moved := ledBy(victims, before, now)
 	if err == nil && moved < led {
-		err = fmt.Errorf("node %d led %d partitions when it was killed, and only %d have gone on under a new epoch", node, led, moved)
+		err = fmt.Errorf("nodes %v led %d partitions when they were killed, and only %d have gone on under a new epoch", victims, led, moved)
 	}
-	return happened{m.kind, start, fmt.Sprintf("node %d (%s, process %d), away for %.1f s; it led %d partitions, all have a new epoch",
-		node, role, pid, away.Seconds(), led), took}, err
+	return happened{m.kind, start, fmt.Sprintf("nodes %v (%s, processes %v), away for %.1f s; led %d partitions, all have a new epoch",
+		victims, role, pids, away.Seconds(), led), took}, err
+}
+
+// victims are the nodes that a fault kills, and why them.
+func (c *chaos) victims(ctx context.Context, m mishap) (victims []int, role string, err error) {
+	node, role := m.draw.IntN(c.nodes.count), "any"
+	switch m.draw.IntN(3) {
+	case 0:
+		node, err = c.nodes.coordinator(ctx, 0, c.lab.group)
+		role = "the group's coordinator"
+	case 1:
+		node, err = c.nodes.coordinator(ctx, 1, c.watch.owner())
+		role = "a transaction coordinator"
+	}
+	victims = []int{node}
+	if m.draw.IntN(6) == 0 {
+		victims = append(victims, (node+1)%c.nodes.count)
+		role += " and another"
+	}
+	return victims, role, err
+}
+
+// after returns at a time, or when ctx has ended.
+func after(ctx context.Context, at time.Time) error {
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // workerMishap runs in the test's own goroutine.
@@ -366,17 +381,10 @@ func (c *chaos) stopWorker(ctx context.Context, m mishap, slot int) (happened, e
 	c.lab.awaitMembers(ctx, c.t, "without the stopped worker", func(ms []member) bool { return len(ms) == len(running)-1 })
 	expelled := time.Since(start)
 	took, err := c.recovery(ctx, start, ends)
-	asleep := time.Since(start)
-	if err == nil && m.draw.IntN(2) == 0 {
-		// Long enough for everything to be somebody else's.
-		asleep += m.span(0, 2*time.Second)
-		err = until(ctx, "end of the stop", func() error {
-			if time.Since(start) < asleep {
-				return errors.New("not over")
-			}
-			return nil
-		})
+	if err == nil {
+		err = after(ctx, time.Now().Add(m.span(0, 2*time.Second)))
 	}
+	asleep := time.Since(start)
 	w.signal(c.t, sigcont)
 	return happened{m.kind, start, fmt.Sprintf("%s: expelled after %.2f s, continued after %.2f s", w.name, expelled.Seconds(), asleep.Seconds()), took}, err
 }

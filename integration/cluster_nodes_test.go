@@ -295,11 +295,11 @@ func (n *nodes) moveLeaders(ctx context.Context, topics []string, by int) (int, 
 	})
 }
 
-// ledBy counts the partitions of a node, and how many of them have gone on under a
-// new leader's epoch since before.
-func ledBy(node int, before, now map[place]placing) (led, moved int) {
+// ledBy counts the partitions that some nodes led, and how many of them have gone on
+// under a new leader's epoch since.
+func ledBy(nodes []int, before, now map[place]placing) (led, moved int) {
 	for at, p := range before {
-		if int(p.leader) != node {
+		if !slices.Contains(nodes, int(p.leader)) {
 			continue
 		}
 		led++
