@@ -124,11 +124,7 @@ func killWorkers(ctx context.Context, t *testing.T, lab *lab, program string) {
 	}
 	load.finish(t, min(longLoad, time.Duration(*kills)*killCycle))
 	lab.awaitEnd(ctx, t)
-	for _, w := range workers {
-		if w != nil {
-			w.drain(ctx, t)
-		}
-	}
+	drainAll(ctx, t, workers[:])
 	book := lab.account(ctx, t)
 	median, text := reportOf(report)
 	t.Logf("kills:\n%s\nledger:\n%s", text, book)
@@ -138,6 +134,16 @@ func killWorkers(ctx context.Context, t *testing.T, lab *lab, program string) {
 	book.expectBalanced(t)
 	if want := load.total; book.total().in != want || book.total().duplicate == 0 {
 		t.Errorf("%d records in, %d of them duplicates, want %d in and some duplicates", book.total().in, book.total().duplicate, want)
+	}
+}
+
+// drainAll ends the workers that run.
+func drainAll(ctx context.Context, t *testing.T, workers []*worker) {
+	t.Helper()
+	for _, w := range workers {
+		if w != nil {
+			w.drain(ctx, t)
+		}
 	}
 }
 

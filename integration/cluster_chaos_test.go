@@ -440,10 +440,7 @@ func (c *chaos) judge(ctx context.Context) {
 	c.lab.awaitEnd(ctx, t)
 	lag := time.Since(last)
 	c.awaitWhole(ctx)
-	running, _ := c.running()
-	for _, slot := range running {
-		c.slots[slot].drain(ctx, t)
-	}
+	drainAll(ctx, t, c.slots[:])
 	book := c.lab.account(ctx, t)
 	commits, back := c.lab.commitLog(ctx, t)
 	t.Logf("verdict of %d faults in %.0f s:\n%s\nledger:\n%s", len(c.all), last.Sub(c.begun).Seconds(), verdictTable(c.all), book)
