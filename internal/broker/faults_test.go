@@ -104,12 +104,18 @@ func newFaultLab(t *testing.T) *faultLab {
 		t.Fatalf("start the broker: %v", err)
 	}
 	t.Cleanup(func() { _ = b.Close() })
-	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	return newFaultLabAt(t, b.Addrs(), topics)
+}
+
+// newFaultLabAt is one on brokers that have the topics.
+func newFaultLabAt(t *testing.T, addrs []string, topics broker.Topology) *faultLab {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Fatalf("make a client: %v", err)
 	}
 	t.Cleanup(client.Close)
-	return &faultLab{addrs: b.Addrs(), topics: topics, client: client, ends: make(map[int32]int64)}
+	return &faultLab{addrs: addrs, topics: topics, client: client, ends: make(map[int32]int64)}
 }
 
 // serve runs an engine with the real record path. stop drains it.

@@ -75,6 +75,13 @@ func (c *cluster) lookUp(ctx context.Context) error {
 	return nil
 }
 
+// forgetLeader has a partition's leader looked up before it is written to again.
+func (c *cluster) forgetLeader(tp topicPartition) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.leaders, tp)
+}
+
 // refresh asks for the leaders to be looked up again, soon.
 func (c *cluster) refresh() {
 	select {

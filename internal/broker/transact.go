@@ -128,8 +128,11 @@ func (c *cluster) produce(ctx context.Context, txnID string, writes []write) ([]
 		c.refresh()
 		return nil, err
 	}
-	for _, r := range results {
+	for i, r := range results {
 		if r.code != 0 {
+			// The next attempt must not go to the same broker again, sooner than
+			// the refresh: each one costs a producer epoch.
+			c.forgetLeader(writes[i].topicPartition)
 			c.refresh()
 		}
 	}
