@@ -152,11 +152,12 @@ func TestWatch_SeesAnOffsetGoBack(t *testing.T) {
 	ctx := t.Context()
 	lab := newLab(ctx, t, kafkatest.Brokers(t), kafkatest.Name("watch"), 1)
 	w := &watch{lab: lab, last: make(map[int32]int64), names: make(map[int32]string)}
+	id := lab.topicID(ctx, t, lab.topics.Input)
 	for _, offset := range []int64{5, 7, 6} {
 		part := kmsg.NewOffsetCommitRequestTopicPartition()
 		part.Offset = offset
 		topic := kmsg.NewOffsetCommitRequestTopic()
-		topic.Topic, topic.Partitions = lab.topics.Input, append(topic.Partitions, part)
+		topic.Topic, topic.Partitions, topic.TopicID = lab.topics.Input, append(topic.Partitions, part), id
 		req := kmsg.NewPtrOffsetCommitRequest()
 		req.Group, req.Topics = lab.group, append(req.Topics, topic)
 		insist(ctx, t, "commit", func() error {
@@ -179,6 +180,24 @@ func TestWatch_SeesAnOffsetGoBack(t *testing.T) {
 	if commits, back := lab.commitLog(ctx, t); commits != 3 || len(back) != 1 {
 		t.Errorf("the log has %d commits, of which %q go back, want 3, and 7 back to 6", commits, back)
 	}
+}
+
+// topicID is what newer requests name a topic by.
+func (l *lab) topicID(ctx context.Context, t *testing.T, topic string) (id [16]byte) {
+	t.Helper()
+	of := kmsg.NewMetadataRequestTopic()
+	of.Topic = &topic
+	req := kmsg.NewPtrMetadataRequest()
+	req.Topics = append(req.Topics, of)
+	insist(ctx, t, "ID of topic "+topic, func() error {
+		res, err := req.RequestWith(ctx, l.client)
+		if err != nil {
+			return fmt.Errorf("metadata: %w", err)
+		}
+		id = res.Topics[0].TopicID
+		return kerr.ErrorForCode(res.Topics[0].ErrorCode)
+	})
+	return id
 }
 
 // askOffsets asks for the group's offsets once.

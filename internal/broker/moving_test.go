@@ -51,8 +51,8 @@ func TestEngine_LeadersAndCoordinatorsMove(t *testing.T) {
 	}
 	lab.expectOnceEach(ctx, t, ids)
 	t.Logf("%d leaders moved; the engine asked for a coordinator %d times and for leaders %d times",
-		moved, cluster.asked[kmsg.FindCoordinator].Load(), cluster.asked[kmsg.Metadata].Load())
-	if moved < movingRounds || cluster.asked[kmsg.FindCoordinator].Load() < movingRounds/rehashEvery/2 {
+		moved, cluster.coordinators.Load(), cluster.leaders.Load())
+	if moved < movingRounds || cluster.coordinators.Load() < movingRounds/rehashEvery/2 {
 		t.Error("too little has moved to prove anything")
 	}
 }
@@ -67,7 +67,7 @@ const (
 type movingCluster struct {
 	*kfake.Cluster
 
-	asked map[kmsg.Key]*atomic.Int64
+	coordinators, leaders atomic.Int64 // how often somebody has asked for them
 }
 
 func newMovingCluster(t *testing.T, topics []string) *movingCluster {
@@ -77,20 +77,23 @@ func newMovingCluster(t *testing.T, topics []string) *movingCluster {
 		t.Fatalf("start the brokers: %v", err)
 	}
 	t.Cleanup(cluster.Close)
-	m := &movingCluster{Cluster: cluster, asked: map[kmsg.Key]*atomic.Int64{kmsg.FindCoordinator: {}, kmsg.Metadata: {}}}
-	for key, count := range m.asked {
-		cluster.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
-			cluster.KeepControl()
-			count.Add(1)
-			return nil, nil, false //nolint:nilnil // kfake: false leaves the request to the broker
-		})
-	}
+	m := &movingCluster{Cluster: cluster}
+	m.count(kmsg.FindCoordinator, &m.coordinators)
+	m.count(kmsg.Metadata, &m.leaders)
 	for _, topic := range topics {
 		if err := cluster.CreateTopic(topic, faultPartitions, nil); err != nil {
 			t.Fatalf("create topic %s: %v", topic, err)
 		}
 	}
 	return m
+}
+
+func (m *movingCluster) count(key kmsg.Key, asked *atomic.Int64) {
+	m.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		m.KeepControl()
+		asked.Add(1)
+		return nil, nil, false //nolint:nilnil // kfake: false leaves the request to the broker
+	})
 }
 
 // move gives one topic's partitions other leaders, and in other rounds the group and
