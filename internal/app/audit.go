@@ -331,13 +331,17 @@ func (a *Auditor) input(ctx context.Context, c *cut, book *audit.Book) error {
 	})
 }
 
-// scan reads, and tells how far it has come.
 func (a *Auditor) scan(ctx context.Context, s broker.Scan) error {
-	a.Progress(max(0, s.To-s.From), 0)
-	s.Passed = func(offsets int64) { a.Progress(0, offsets) }
-	err := a.look.Scan(ctx, s)
+	return scan(ctx, a.look, s, a.Progress)
+}
+
+// scan reads, and tells how far it has come.
+func scan(ctx context.Context, look *broker.Inspector, s broker.Scan, progress func(toRead, read int64)) error {
+	progress(max(0, s.To-s.From), 0)
+	s.Passed = func(offsets int64) { progress(0, offsets) }
+	err := look.Scan(ctx, s)
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("stopped before the end, so nothing is proven: %w", context.Cause(ctx))
+		return fmt.Errorf("stopped before the end: %w", context.Cause(ctx))
 	}
 	return err
 }

@@ -25,6 +25,7 @@ func commands() []constructor {
 		scoreCommand(offlineScorer),
 		newProduce,
 		newLag,
+		newFind,
 		newAudit,
 		newTopics,
 		newConfig,

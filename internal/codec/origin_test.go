@@ -51,6 +51,31 @@ func TestReadOrigin_RefusesWhatIsNoResult(t *testing.T) {
 	}
 }
 
+// Who looks for a signal finds it by what it says of itself, though it be bad.
+func TestClaimed_ReadsWhatABadRecordSaysOfItself(t *testing.T) {
+	t.Parallel()
+	d := codec.NewDecoder(codec.Settings{})
+	ce := []codec.Header{{Key: "ce_id", Value: []byte("e")}, {Key: "ce_source", Value: []byte("f")}}
+	for _, c := range []struct {
+		value      string
+		headers    []codec.Header
+		id, source string
+	}{
+		{`{"id":"a","source":"s","value":"x"}`, nil, "a", "s"},
+		{`{"id":"\u0061","value":NaN}`, nil, "a", ""},
+		{`{"value":1,"id":7}`, nil, "", ""},
+		{`{"id":"a"`, nil, "a", ""},
+		{"", nil, "", ""},
+		{"[", nil, "", ""},
+		{"{", nil, "", ""},
+		{`{"id":"a"}`, ce, "e", "f"},
+	} {
+		if id, source := d.Claimed([]byte(c.value), c.headers); id != c.id || source != c.source {
+			t.Errorf("%s: got %q and %q, want %q and %q", c.value, id, source, c.id, c.source)
+		}
+	}
+}
+
 // Invariants: no panic; what is accepted is what a strict JSON reader of another
 // make finds there too.
 func FuzzReadOrigin(f *testing.F) {
