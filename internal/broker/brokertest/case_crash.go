@@ -110,6 +110,43 @@ func zombie(t *testing.T, c Cluster) {
 	}
 }
 
+// zombieInTakeover: a new member's network stands still beyond its session while
+// it takes tasks. They go back to the member that had them; what the other still
+// sends when it moves again has no effect.
+func zombieInTakeover(t *testing.T, c Cluster) {
+	points := []point{
+		{"before InitProducerId", initProducerID, freezeBefore},
+		{"before Produce of the owner record", produce, freezeBefore},
+		{"before TxnOffsetCommit", txnOffsetCommit, freezeBefore},
+		{"before EndTxn", endTxn, freezeBefore},
+	}
+	bundles := make([]*bundle, len(points))
+	old, taking := make([]*worker, len(points)), make([]*worker, len(points))
+	for i, p := range points {
+		b := newBundle(t, c, layout{})
+		bundles[i] = b
+		old[i] = b.start()
+		b.send(b.plain(100)...)
+		b.awaitCommitted()
+		var f *fault
+		taking[i], f = b.startArmed(p.api, p.do)
+		await(t, p.name, f.fired)
+		b.send(b.plain(50)...)
+	}
+	for i, b := range bundles {
+		b.awaitTasks([]*worker{old[i]}, 4) // when the session has passed
+		b.awaitCommitted()
+		before := b.committed()
+		taking[i].network.thaw()
+		b.awaitTasks([]*worker{old[i], taking[i]}, 2, 2)
+		if wrong := differ(points[i].name+": offsets after the thaw", b.committed(), before); wrong != "" {
+			t.Error(wrong)
+		}
+		b.send(b.plain(50)...)
+		b.verify()
+	}
+}
+
 // livingOwner: tasks are taken from a member that lives and has a transaction
 // with them open. Either its transaction counts, and the new owner goes on after
 // it, or the new owner's work does; never both.

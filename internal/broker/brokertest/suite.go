@@ -44,6 +44,7 @@ func cases() []testCase {
 	return []testCase{
 		{"CrashInATransaction_LosesAndDoublesNothing", crashInATransaction},
 		{"Zombie_WritesNothingAndMovesNoOffset", zombie},
+		{"Zombie_InATakeoverWritesNothing", zombieInTakeover},
 		{"Takeover_FromALivingMemberIsOneOrTheOther", livingOwner},
 		{"Takeover_ATaskThatCameBackIsTakenAnew", taskCameBack},
 		{"Takeover_FencesTheDeadBeforeItAsksForOffsets", deadIsFenced},

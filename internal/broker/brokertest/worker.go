@@ -53,11 +53,26 @@ func (b *bundle) start(change ...func(*broker.Settings)) *worker {
 // startWith runs an engine with the record path that newTask makes.
 func (b *bundle) startWith(newTask func(int32) broker.Task, change ...func(*broker.Settings)) *worker {
 	b.t.Helper()
+	return b.startOn(newNetwork(), newTask, change...)
+}
+
+// startArmed runs an engine with fake tasks and a fault that waits for it.
+func (b *bundle) startArmed(api int16, do action) (*worker, *fault) {
+	b.t.Helper()
+	n, recorder := newNetwork(), newRecorder()
+	f := n.arm(api, do)
+	w := b.startOn(n, func(id int32) broker.Task { return newTask(recorder, id) })
+	w.recorder = recorder
+	return w, f
+}
+
+func (b *bundle) startOn(n *network, newTask func(int32) broker.Task, change ...func(*broker.Settings)) *worker {
+	b.t.Helper()
 	set := b.settings()
 	for _, do := range change {
 		do(&set)
 	}
-	w := &worker{t: b.t, network: newNetwork(), registry: prometheus.NewRegistry(), ended: make(chan struct{})}
+	w := &worker{t: b.t, network: n, registry: prometheus.NewRegistry(), ended: make(chan struct{})}
 	var err error
 	w.engine, err = broker.New(
 		broker.Connection{Brokers: b.cluster.Brokers, ClientID: "suite", Dial: w.network.dial}, set,
