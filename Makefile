@@ -10,6 +10,9 @@ GO ?= go
 FUZZTIME ?= 60s
 # More words for the go test of a target, for example: make integration TESTFLAGS='-race -run Broker'
 TESTFLAGS ?=
+# How many seeds the simulation runs, and how many signals each of them has.
+SEEDS ?= 2000
+SIGNALS ?= 5000
 # How many workers the chaos target kills.
 KILLS ?= 20
 # How many faults the chaos-cluster target makes, over how many signals, and which schedule of them; seed 0 draws one.
@@ -73,6 +76,11 @@ fuzz: ## every fuzz target for FUZZTIME (60s) each; inputs it finds go to testda
 		at=$$((at + 1)); echo "== [$$at/$$total] $$name in $$package for $(FUZZTIME)"; \
 		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5x $(TESTFLAGS) "$$package" </dev/null; \
 	done <<<"$$targets"
+
+.PHONY: simulate
+simulate: ## SEEDS (2000) random schedules of faults with SIGNALS (5000) each on a simulated cluster; stops at the first red one
+	$(GO) test -count=1 -timeout 60m -v -run 'TestSimulation_Seeds' $(TESTFLAGS) ./internal/broker -seeds $(SEEDS) -signals $(SIGNALS) \
+		| grep -vE '^ *(=== |--- PASS)'
 
 .PHONY: integration
 integration: ## tests on a real Kafka: a container, or the cluster in PULSE_TEST_BROKERS

@@ -51,7 +51,7 @@ func owners() map[string][]string {
 	return map[string][]string{
 		"github.com/segmentio/kafka-go":       {"internal/broker"},
 		"github.com/testcontainers":           {"integration"},
-		"github.com/twmb/franz-go":            {"internal/devbroker", "internal/broker/brokertest", "integration"},
+		"github.com/twmb/franz-go":            {"internal/devbroker", "internal/broker/brokertest", "internal/broker/simtest", "integration"},
 		"github.com/kelseyhightower":          {"internal/config"},
 		"golang.org/x/sync/errgroup":          {"internal/app", "internal/broker"},
 		"github.com/prometheus/client_golang": {"internal/app", "internal/broker", "internal/pipeline", "internal/ops", "internal/cli", "integration"},

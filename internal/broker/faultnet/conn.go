@@ -101,7 +101,7 @@ func (c *conn) isStalled() bool {
 // Read delivers answers.
 func (c *conn) Read(b []byte) (int, error) {
 	for len(c.unread) == 0 {
-		frame, err := readFrame(c.Conn)
+		frame, err := ReadFrame(c.Conn)
 		if err != nil {
 			return 0, err
 		}

@@ -144,7 +144,7 @@ func (n *Net) deliver() error {
 	}
 	for _, f := range l.frames {
 		a := Answer{API: API(int16(binary.BigEndian.Uint16(f[4:])))}
-		payload, err := readFrame(l.upstream)
+		payload, err := ReadFrame(l.upstream)
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 			return err
 		}
@@ -180,9 +180,9 @@ func (n *Net) abandon(l *late) bool {
 // maxFrame bounds what a frame may claim to hold.
 const maxFrame = 256 << 20
 
-// readFrame reads one frame, size included. Its errors are the connection's own,
+// ReadFrame reads one frame of a Kafka connection, size included. Its errors are the connection's own,
 // as the client expects them.
-func readFrame(r io.Reader) ([]byte, error) {
+func ReadFrame(r io.Reader) ([]byte, error) {
 	var size [4]byte
 	if _, err := io.ReadFull(r, size[:]); err != nil {
 		return nil, err
