@@ -56,7 +56,10 @@ func (c *committer) trySettle(ctx context.Context, tx *transaction) error {
 	case errors.Is(err, wire.UnknownMemberID), errors.Is(err, errNotJoined):
 		// Expelled: the next owners fence our ID. They may do so before or
 		// after us; what they find is what counts, for the tasks are theirs.
-		tx.decide(rolledBack)
+		// Until the member has heard of it as well, the tasks are taken anew:
+		// should it stay a member, the transaction may have committed
+		// (TestSimulation_KeepsWhatItFound).
+		tx.decide(unclear)
 		return nil
 	case err != nil && !errors.Is(err, wire.RebalanceInProgress) && !errors.Is(err, wire.IllegalGeneration):
 		return fmt.Errorf("heartbeat: %w", err)

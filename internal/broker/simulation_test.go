@@ -119,6 +119,34 @@ func simulateOne(t *testing.T, name string, p simtest.Plan) simtest.Report {
 	return r
 }
 
+// What the simulation has found, with its story. Each stays as it was found.
+func TestSimulation_KeepsWhatItFound(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		plan simtest.Plan
+	}{
+		// The answer to an EndTxn was lost after the broker had committed. The
+		// heartbeat that asks whether we are still a member was answered with
+		// UNKNOWN_MEMBER_ID, the next ones were not. The committer took the
+		// transaction for rolled back, because an expelled member's tasks are
+		// restored by whoever has them next; but the member had not heard of it and
+		// kept its tasks, computed the batch again, and it was committed twice.
+		// Such tasks are taken anew now.
+		{
+			"EndTxn in doubt, and the committer alone hears that it is no member",
+			simtest.Cell(simtest.Event{Step: simtest.SettleHeartbeat, Kind: simtest.Refuse, Code: unknownMember, Nth: 1, Round: 2}, 1),
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			simulateOne(t, c.name, c.plan)
+		})
+	}
+}
+
+const unknownMember = 25
+
 // The judge must see every kind of fault itself.
 func TestSimulation_JudgeSeesWhatIsWrong(t *testing.T) {
 	t.Parallel()
