@@ -59,7 +59,7 @@ func engineSettings(c config.Config) (broker.Settings, error) {
 		Group: c.Group, InstanceID: c.InstanceID, Topics: Topology(c), Start: start,
 		CommitInterval: c.CommitInterval, TransactionTimeout: c.TransactionTimeout,
 		SessionTimeout: c.SessionTimeout, HeartbeatInterval: c.HeartbeatInterval,
-		StallTimeout: c.StallTimeout, DrainTimeout: c.DrainTimeout,
+		StallTimeout: c.StallTimeout, DrainTimeout: c.DrainTimeout, HealthInterval: c.HealthInterval, TopicsCreate: c.TopicsCreate,
 		MaxRecordBytes: int(c.MaxRecordBytes), MaxInflightBytes: int(c.MaxInflightBytes),
 		Compression: compression,
 	}, nil

@@ -36,7 +36,8 @@ type cluster struct {
 
 	mu           sync.Mutex // guards the caches
 	leaders      map[topicPartition]int32
-	counts       map[string]int32 // partitions by topic
+	counts       map[string]int32        // partitions by topic
+	ids          map[string]wire.TopicID // by topic, of those that exist now
 	coordinators map[coordinatorKey]int32
 }
 
@@ -66,6 +67,7 @@ func newCluster(conn Connection, group string, topology Topology, m *memory) (*c
 		stale:        make(chan struct{}, 1),
 		leaders:      make(map[topicPartition]int32),
 		counts:       make(map[string]int32),
+		ids:          make(map[string]wire.TopicID),
 		coordinators: make(map[coordinatorKey]int32),
 	}, nil
 }

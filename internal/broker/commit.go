@@ -60,7 +60,7 @@ func (e *Engine) seal(ready []*task, now time.Time) {
 		t.open = openBatch{next: -1}
 		t.order(order{
 			kind: orderSeal, nowMs: now.UnixMilli(), next: p.next,
-			owner: ownerRecord{Owner: g.txnID, Sequence: t.sequence, Next: map[string]int64{e.set.Topics.Input: p.next}},
+			owner: ownerRecord{Owner: g.txnID, Sequence: t.sequence, Next: map[string]int64{e.set.Topics.Input: p.next}, Topics: t.ids},
 		})
 	}
 }
@@ -106,7 +106,7 @@ func (e *Engine) onProcessed(r reply) {
 		t.queued -= r.chunk.bytes
 		r.chunk.buf.release()
 	}
-	if r.next <= t.committed && t.open.next < 0 && r.records == 0 {
+	if r.next <= t.base && t.open.next < 0 && r.records == 0 {
 		return
 	}
 	if t.open.next < 0 {
@@ -157,7 +157,7 @@ func (e *Engine) onOutcome(tx *transaction) error {
 		mine := e.tasks[t.id] == t
 		switch p.verdict {
 		case committed:
-			t.committed, t.sealedOldest = p.next, 0
+			t.committed, t.base, t.sealedOldest = p.next, p.next, 0
 			t.order(order{kind: orderCommit, answered: tx.answered})
 			e.health.progress()
 		case rolledBack:
@@ -186,7 +186,7 @@ func (e *Engine) onOutcome(tx *transaction) error {
 func (e *Engine) rollBack(t *task, p *part) {
 	t.order(order{kind: orderRollback, refused: p.refused})
 	t.sequence--
-	t.rewind(t.committed)
+	t.rewind(t.base)
 }
 
 // reclaim takes tasks that were given up to be restored.

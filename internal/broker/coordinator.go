@@ -102,6 +102,8 @@ type joinRequest struct {
 	group, memberID, instanceID string
 	session                     time.Duration
 	metadata                    memberMetadata
+	// start is where the group starts when it is new.
+	start StartOffset
 }
 
 // joinGroup joins and waits for the assignment. remember is called with the
@@ -146,7 +148,7 @@ func (c *cluster) syncGroup(ctx context.Context, j joinRequest, joined *wire.Joi
 	}
 	if joined.Leader == joined.MemberID {
 		var err error
-		if req.Assignments, err = c.divide(ctx, joined.Members); err != nil {
+		if req.Assignments, err = c.divide(ctx, j, joined.Members); err != nil {
 			return nil, err
 		}
 	}
@@ -163,7 +165,10 @@ func (c *cluster) syncGroup(ctx context.Context, j joinRequest, joined *wire.Joi
 	if err != nil {
 		return nil, err
 	}
-	g := &generation{id: joined.Generation, memberID: joined.MemberID, present: meta.TxnIDs}
+	g := &generation{
+		id: joined.Generation, memberID: joined.MemberID, present: meta.TxnIDs,
+		first: meta.First, partitions: meta.Partitions, leads: joined.Leader == joined.MemberID,
+	}
 	for _, t := range a.Topics {
 		if t.Topic == c.topology.Input {
 			g.tasks = t.Partitions
@@ -173,9 +178,10 @@ func (c *cluster) syncGroup(ctx context.Context, j joinRequest, joined *wire.Joi
 }
 
 // divide is the leader's part: tasks for every member.
-func (c *cluster) divide(ctx context.Context, members []wire.GroupMember) ([]wire.MemberAssignment, error) {
+func (c *cluster) divide(ctx context.Context, j joinRequest, members []wire.GroupMember) ([]wire.MemberAssignment, error) {
 	var candidates []candidate
 	var txnIDs []string
+	var first int32
 	for _, m := range members {
 		var sub wire.Subscription
 		if err := sub.Decode(m.Metadata); err != nil {
@@ -187,12 +193,18 @@ func (c *cluster) divide(ctx context.Context, members []wire.GroupMember) ([]wir
 		}
 		candidates = append(candidates, candidate{id: m.MemberID, owned: meta.Tasks, generation: meta.Generation})
 		txnIDs = append(txnIDs, meta.TxnID)
+		first = max(first, meta.First)
 	}
-	tasks, err := c.partitions(ctx, c.topology.Input)
+	tasks, err := c.dividable(ctx)
 	if err != nil {
 		return nil, err
 	}
-	userData := encodeMetadata(assignmentMetadata{Version: metadataVersion, TxnIDs: txnIDs})
+	if first == 0 && j.start == Latest {
+		if first, err = c.firstTasks(ctx); err != nil {
+			return nil, err
+		}
+	}
+	userData := encodeMetadata(assignmentMetadata{Version: metadataVersion, TxnIDs: txnIDs, Partitions: tasks, First: first})
 	var out []wire.MemberAssignment
 	for id, mine := range assignTasks(candidates, tasks) {
 		a := wire.Assignment{UserData: userData}

@@ -63,7 +63,11 @@ func TestCluster_EveryRequestHasADeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.close()
-	if _, err := c.fetchOne(context.WithoutCancel(t.Context()), "state", 0, 0, readUncommitted); err != nil {
+	ids, err := c.topicIDsNow(context.WithoutCancel(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.fetchOne(context.WithoutCancel(t.Context()), "state", ids.State, 0, 0, readUncommitted); err != nil {
 		t.Fatal(err)
 	}
 	if fetches.Load() == 0 || unbounded.Load() > 0 {

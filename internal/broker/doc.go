@@ -14,14 +14,18 @@
 //
 //	engine.go       the loop that owns everything; start, drain, rebalance
 //	member.go       JoinGroup, SyncGroup, Heartbeat; assignment.go, generation.go
-//	takeover.go     taking a task: fence, stable offsets, owner record; restore.go
+//	takeover.go     taking a task: fence, stable offsets, owner record;
+//	                footing.go where its input goes on; restore.go reads its
+//	                state, compare.go holds that against offset and topics
 //	fetch.go        long polls; aborted.go filters, worker.go runs the record path
 //	output.go       record batches; commit.go decides when a transaction is due
 //	committer.go    its requests; settle.go finds out what became of it
 //	cluster.go      speaking to brokers; coordinator.go, metadata.go, offsets.go,
 //	                transact.go, fetchapi.go are the requests by subject
 //	topics.go       looks at the topics and makes them; topicrules.go what they
-//	                must be; producer.go writes to one (produce)
+//	                must be; watch.go looks again and again, waiting.go for
+//	                what is about to be deleted; topicids.go for topics that
+//	                were made again; producer.go writes to one (produce)
 //
 // # Who owns what
 //
@@ -56,11 +60,39 @@
 //     partition twice. An operator's offset reset clears it; then a dead worker's
 //     open transaction is found by the second, after two seconds at the latest.
 //   - When the group's offset is not the one the state was written with (an
-//     operator's reset, a recreated topic), the group's offset counts: somebody
-//     wanted it. The disagreement is logged and counted. Records that come again
-//     are duplicates by their remembered IDs, within the dedupe window.
-//   - An offset outside the log goes to the log's start, loudly and counted: too
-//     early is safe, too late would lose.
+//     operator's reset), the group's offset counts: somebody wanted it. The
+//     disagreement is logged and counted. Records that come again are duplicates
+//     by their remembered IDs, within the dedupe window; those that are passed
+//     over are counted and their range is logged
+//     (Offsets_ResetByAnOperatorIsFollowed).
+//   - An offset outside the log goes to the log's start, loudly and counted, with
+//     the range that nobody has read: too early is safe, too late would lose
+//     (Offsets_OutOfRangeGoesToTheLogStart).
+//   - A topic that is deleted and made again has another ID. Tasks fetch by the
+//     IDs they were taken with, and every owner record names those of its topics:
+//     so no offset of a deleted input is ever used in its successor
+//     (Changes_OffsetOfADeletedInputIsNotUsed), not even when somebody commits it
+//     while nobody has noticed yet. Whatever topic it was, all tasks are taken
+//     anew: one path decides, restart or not. A new input is read from its start;
+//     new results and dead letters are written on; a new state is empty, which is
+//     said, and what a worker wrote into it out of its old memory is void
+//     (Changes_StateWrittenOnIsVoid).
+//   - A group that has lost its offsets (they expire a week after the last member)
+//     goes on where its state says, if it is the same input: the input's start
+//     would double what is older than the dedupe window, its end would lose
+//     (Changes_OffsetsForgottenAreTheStates).
+//   - The input may grow. Its tasks are divided anew when every topic has the
+//     partitions; until then the new ones wait. They are read from their start,
+//     also by a group with PULSE_START_OFFSET=latest: that is where the group
+//     began, not where each partition does. The group's leader tells everybody
+//     how many there were then (Changes_InputGrowsAndItsTopicsFollow). A series
+//     that moves to another partition begins a new window there, and its IDs
+//     are known in the old one only: order and dedupe hold within a partition.
+//   - What waits is watched by the broker's index of times, so that no record is
+//     read for it: unread input, and dead letters, older than nine tenths of what
+//     their topic keeps (Changes_WhatWaitsTooLongIsAnAlarm). Nothing says which
+//     dead letters have been dealt with, so these are a check of their own, for
+//     an operator to alert on or not. The interval is PULSE_HEALTH_INTERVAL.
 //   - Nothing may be deleted that still waits: a dead-letter topic that keeps
 //     less than 30 days, or compacts, keeps the service from starting, and the
 //     fault says the command that mends it. One table has the roles

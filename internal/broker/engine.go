@@ -28,6 +28,7 @@ type Engine struct {
 	committer *committer
 	metrics   *metrics
 	health    *health // shared, has its own lock
+	watch     *watch
 
 	group *errgroup.Group // supervises every goroutine of the engine
 	work  context.Context // ends when draining is over; cause says why
@@ -37,6 +38,7 @@ type Engine struct {
 	rotation int                // where the next fetch plan starts, for fairness
 	txn      *transaction       // being sealed or with the committer
 	draining bool
+	renewing bool // tasks are to be taken anew
 	current  *generation
 
 	replies  chan reply
@@ -86,6 +88,7 @@ func New(conn Connection, set Settings, deps Deps) (*Engine, error) {
 	c.onAnswer = e.health.answered
 	e.member = newMember(c, set, deps.Log, m)
 	e.committer = newCommitter(c, set, e.member, deps, m)
+	e.watch = newWatch(conn, set, deps, c, e.member, e.health, m)
 	return e, nil
 }
 
@@ -103,6 +106,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.group.Go(func() error { return e.cluster.keepFresh(e.work) })
 	e.group.Go(func() error { return e.member.run(e.work) })
 	e.group.Go(func() error { return e.committer.run(e.work) })
+	e.group.Go(func() error { return e.watch.run(e.work) })
 	e.group.Go(func() error {
 		err := e.loop(ctx)
 		if err == nil {
@@ -203,7 +207,10 @@ func (e *Engine) dispatch() {
 	if !e.draining {
 		e.planFetches(now)
 	}
-	e.begin(now)
+	if !e.renewing || e.draining {
+		e.begin(now)
+	}
+	e.renew()
 	e.observe(now)
 }
 

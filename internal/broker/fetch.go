@@ -43,6 +43,7 @@ type fetchPlan struct {
 
 type plannedPartition struct {
 	task   *task
+	topic  wire.TopicID
 	epoch  int
 	offset int64
 }
@@ -74,7 +75,7 @@ func (e *Engine) planFetches(now time.Time) {
 			e.cluster.refresh()
 			continue
 		}
-		byLeader[leader] = append(byLeader[leader], plannedPartition{task: t, epoch: t.epoch, offset: t.position})
+		byLeader[leader] = append(byLeader[leader], plannedPartition{task: t, topic: t.ids.Input, epoch: t.epoch, offset: t.position})
 	}
 	for leader, parts := range byLeader {
 		f := e.fetchers[leader]
@@ -236,7 +237,13 @@ func (e *Engine) onReset(r offsetReset) {
 	e.log.Error("the group's offset is outside the log: records between it and the log's start are gone unread, if there were any",
 		slog.String("topic", e.set.Topics.Input), slog.Int("partition", int(r.task.id)),
 		slog.Int64("offset", r.task.position), slog.Int64("log_start", r.start))
+	if r.start > r.task.position {
+		e.skipped(r.task.id, r.task.position, r.start, "retention had deleted them before they were read")
+	}
 	r.task.position = r.start
+	if len(r.task.queue) == 0 && !r.task.working && r.task.open.next < 0 {
+		r.task.base = r.start
+	}
 	if r.task.open.next < 0 && !r.task.working && len(r.task.queue) == 0 {
 		// Should nothing come any more, the offset moves all the same.
 		r.task.open.next, r.task.open.since = r.start, e.deps.Now()

@@ -23,28 +23,35 @@ const (
 // fetch performs one long poll. The result's buffer has one reference, unless
 // there is an error.
 func (c *cluster) fetch(ctx context.Context, plan fetchPlan) fetchResult {
-	topic := wire.FetchTopic{Topic: c.topology.Input}
+	var topics []wire.FetchTopic
 	for _, p := range plan.partitions {
-		topic.Partitions = append(topic.Partitions, wire.FetchPartition{
+		// By the ID with which the task was taken, not by that of the topic
+		// there is now (Changes_InputMadeAgainIsReadFromItsStart).
+		if n := len(topics); n == 0 || topics[n-1].Topic != p.topic {
+			topics = append(topics, wire.FetchTopic{Topic: p.topic})
+		}
+		last := &topics[len(topics)-1]
+		last.Partitions = append(last.Partitions, wire.FetchPartition{
 			Partition: p.task.id, Offset: p.offset, MaxBytes: partitionBytes,
 		})
 	}
 	req := &wire.FetchRequest{
 		MaxWaitMs: int32(fetchWait.Milliseconds()), MinBytes: 1, MaxBytes: plan.maxBytes,
-		Committed: bool(readCommitted) && guardReadCommitted, Topics: []wire.FetchTopic{topic},
+		Committed: bool(readCommitted) && guardReadCommitted, Topics: topics,
 	}
 	r := fetchResult{plan: plan}
 	r.parts, r.buf, r.err = c.fetchFrom(ctx, plan.leader, req)
 	return r
 }
 
-// fetchOne reads from one partition, wherever its leader is.
-func (c *cluster) fetchOne(ctx context.Context, topic string, partition int32, offset int64, level isolation) (fetchedPartition, error) {
+// fetchOne reads from one partition, wherever its leader is. The ID keeps it from
+// reading on in a successor of the topic.
+func (c *cluster) fetchOne(ctx context.Context, topic string, id wire.TopicID, partition int32, offset int64, level isolation) (fetchedPartition, error) {
 	node, err := c.leaderNow(ctx, topic, partition)
 	if err != nil {
 		return fetchedPartition{}, err
 	}
-	parts, _, err := c.fetchFrom(ctx, node, oneFetch(topic, partition, offset, level))
+	parts, _, err := c.fetchFrom(ctx, node, oneFetch(id, partition, offset, level))
 	switch {
 	case err != nil:
 		return fetchedPartition{}, err
@@ -57,7 +64,7 @@ func (c *cluster) fetchOne(ctx context.Context, topic string, partition int32, o
 }
 
 // oneFetch asks for records of one partition.
-func oneFetch(topic string, partition int32, offset int64, level isolation) *wire.FetchRequest {
+func oneFetch(topic wire.TopicID, partition int32, offset int64, level isolation) *wire.FetchRequest {
 	return &wire.FetchRequest{
 		MaxWaitMs: int32(fetchWait.Milliseconds()), MinBytes: 1, MaxBytes: fetchBytes, Committed: bool(level),
 		Topics: []wire.FetchTopic{{Topic: topic, Partitions: []wire.FetchPartition{

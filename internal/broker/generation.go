@@ -18,6 +18,12 @@ type generation struct {
 	// since names, for each of them, the generation from which on it has been
 	// ours without a break.
 	since map[int32]int32
+	// first is how many partitions the input had when the group began, 0 when
+	// the leader does not say.
+	first int32
+	// partitions is how many tasks were divided, leads whether we divided them.
+	partitions int32
+	leads      bool
 	// present are the transactional IDs of all members.
 	present []string
 	// gone are transactional IDs that an earlier assignment had and this
@@ -65,6 +71,8 @@ type memberMetadata struct {
 	TxnID      string  `json:"txn"`
 	Generation int32   `json:"gen"`
 	Tasks      []int32 `json:"tasks"`
+	// First is what the leader of an earlier generation has said.
+	First int32 `json:"first,omitempty"`
 }
 
 // assignmentMetadata goes to every member with its tasks.
@@ -72,6 +80,11 @@ type assignmentMetadata struct {
 	Version int `json:"v"`
 	// TxnIDs are the transactional IDs of all present members.
 	TxnIDs []string `json:"txns"`
+	// Partitions is how many tasks were divided, First how many partitions the
+	// input had when the group began (only where it matters: a group that
+	// starts at the end of its input).
+	Partitions int32 `json:"partitions,omitempty"`
+	First      int32 `json:"first,omitempty"`
 }
 
 func encodeMetadata(v any) []byte {

@@ -25,6 +25,7 @@ type health struct {
 	lastAnswer   time.Time
 	lastProgress time.Time
 	hold         string
+	check        *HealthCheck // the last one
 }
 
 func newHealth(now func() time.Time, stall time.Duration) *health {
@@ -52,6 +53,9 @@ func (h *health) work(pending bool) {
 		}
 	})
 }
+
+// checked keeps what the last health check found.
+func (h *health) checked(c *HealthCheck) { h.change(func() { h.check = c }) }
 
 // held tells whether something is known that explains that nothing goes on. The
 // caller holds the lock.

@@ -10,6 +10,7 @@ func (e *Engine) observe(now time.Time) {
 		return
 	}
 	e.observed = now
+	e.noteTopics()
 	pending := false
 	for _, t := range e.tasks {
 		if !t.ready() || t.end < 0 {
@@ -18,7 +19,7 @@ func (e *Engine) observe(now time.Time) {
 		records := t.lag()
 		// What an open upstream transaction holds back is lag, and nothing
 		// that could be fetched.
-		pending = pending || t.stable > t.committed
+		pending = pending || t.stable > t.base
 		e.metrics.lag(e.set.Topics.Input, t.id, records, t.lagSeconds(records, now))
 	}
 	e.health.work(pending)
@@ -26,7 +27,7 @@ func (e *Engine) observe(now time.Time) {
 
 // lag is what the group has still to commit: the end of the partition as the
 // broker last told it, minus the committed offset, as Kafka's own tools count.
-func (t *task) lag() int64 { return max(0, t.end-t.committed) }
+func (t *task) lag() int64 { return max(0, t.end-t.base) }
 
 // lagSeconds is the age of the oldest record that is not committed. Before it
 // has been read nobody knows its timestamp; then it is the time since lag was

@@ -28,6 +28,8 @@ type member struct {
 	generations chan *generation
 	// poke asks for a heartbeat now instead of at the next interval.
 	poke chan struct{}
+	// again asks for a new division of the tasks.
+	again chan struct{}
 
 	// mu guards what the committer reads.
 	mu      sync.Mutex
@@ -42,6 +44,7 @@ type member struct {
 	since    map[int32]int32 // as in the last generation
 	present  []string        // transactional IDs of the last assignment
 	gone     []string        // since the loop last got an assignment
+	first    int32           // as the last leader said it
 }
 
 var (
@@ -54,6 +57,7 @@ func newMember(c *cluster, set Settings, log *slog.Logger, m *metrics) *member {
 		set: set, cluster: c, log: log, metrics: m,
 		generations: make(chan *generation),
 		poke:        make(chan struct{}, 1),
+		again:       make(chan struct{}, 1),
 		changed:     make(chan struct{}),
 		txnID:       transactionalID(set),
 		ownedIn:     -1,
@@ -118,8 +122,9 @@ func (m *member) join(ctx context.Context) error {
 		group: m.set.Group, memberID: m.memberID, instanceID: m.set.InstanceID,
 		session: m.set.SessionTimeout,
 		metadata: memberMetadata{
-			Version: metadataVersion, TxnID: m.txnID, Generation: m.ownedIn, Tasks: m.owned,
+			Version: metadataVersion, TxnID: m.txnID, Generation: m.ownedIn, Tasks: m.owned, First: m.first,
 		},
+		start: m.set.Start,
 	}, func(id string) { m.memberID = id })
 	if err != nil {
 		return err
@@ -129,6 +134,7 @@ func (m *member) join(ctx context.Context) error {
 	g.txnID = m.txnID
 	g.succeed(m.since, m.ownedIn)
 	m.present, m.owned, m.ownedIn, m.since = g.present, g.tasks, g.id, g.since
+	m.first = max(m.first, g.first)
 	m.metrics.rebalances.Inc()
 	m.publish(g)
 	select {
@@ -150,6 +156,8 @@ func (m *member) stay(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-ticker.C:
 		case <-m.poke:
+		case <-m.again:
+			return fmt.Errorf("%w: asked for by ourselves", wire.RebalanceInProgress)
 		}
 		err := m.heartbeat(ctx, m.generation())
 		switch {
@@ -235,6 +243,15 @@ func (m *member) after(ctx context.Context, g *generation) (*generation, error) 
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
+	}
+}
+
+// divideAgain has the group divide its tasks anew. Only a leader's wish is
+// heard: the broker answers another member's join with the assignment there is.
+func (m *member) divideAgain() {
+	select {
+	case m.again <- struct{}{}:
+	default:
 	}
 }
 

@@ -51,6 +51,24 @@ func (c *cluster) known(topic string) int32 {
 	return c.counts[topic]
 }
 
+// dividable is how many tasks there are: partitions that every topic has. A
+// partition that was added to the input and not yet to the others waits; it is
+// read from its start when they have it.
+func (c *cluster) dividable(ctx context.Context) (int32, error) {
+	least, err := c.partitions(ctx, c.topology.Input)
+	if err != nil {
+		return 0, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, name := range c.topology.names() {
+		if n, ok := c.counts[name]; ok {
+			least = min(least, n)
+		}
+	}
+	return least, nil
+}
+
 // lookUp asks for the leaders of all our topics.
 func (c *cluster) lookUp(ctx context.Context) error {
 	var res wire.MetadataResponse
@@ -63,9 +81,11 @@ func (c *cluster) lookUp(ctx context.Context) error {
 	clear(c.leaders)
 	for _, t := range res.Topics {
 		if t.Code != 0 {
+			delete(c.ids, t.Topic)
 			continue // it is missed when it is asked for
 		}
 		c.counts[t.Topic] = int32(len(t.Partitions))
+		c.ids[t.Topic] = t.ID
 		for _, p := range t.Partitions {
 			if p.Code == 0 && p.Leader >= 0 {
 				c.leaders[topicPartition{t.Topic, p.Partition}] = p.Leader

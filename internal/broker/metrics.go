@@ -17,7 +17,11 @@ type metrics struct {
 	assigned         prometheus.Gauge
 	offsetResets     prometheus.Counter
 	offsetMismatches prometheus.Counter
+	skipped          prometheus.Counter
+	statesLost       prometheus.Counter
+	recreated        *prometheus.CounterVec
 	refusals         prometheus.Counter
+	checks           *prometheus.GaugeVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -54,12 +58,24 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		offsetMismatches: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pulse_offset_mismatches_total", Help: "Tasks taken whose committed offset differs from the one their state was written with: an operator's reset, or a recreated topic.",
 		}),
+		skipped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pulse_skipped_offsets_total", Help: "Input offsets that were passed over unread: retention had deleted them, or an operator moved the group's offset. The log has each range.",
+		}),
+		statesLost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pulse_states_lost_total", Help: "Tasks taken whose state topic was deleted and made again: their seen IDs and windows are gone.",
+		}),
+		recreated: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pulse_topics_recreated_total", Help: "Tasks taken whose topic is not the one their state was written with: it was deleted and made again, or another one is named.",
+		}, []string{"topic"}),
+		checks: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "pulse_health", Help: "1 when the last periodic check (PULSE_HEALTH_INTERVAL) found all well, 0 when it needs a person: the log and /status say what.",
+		}, []string{"check"}),
 		refusals: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pulse_refused_batches_total", Help: "Batches the broker refused as too large. The topics' max.message.bytes are smaller than the input needs.",
 		}),
 	}
 	r.MustRegister(m.lagRecords, m.lagSeconds, m.transactions, m.restores, m.rebalances, m.fenced, m.assigned,
-		m.offsetResets, m.offsetMismatches, m.refusals)
+		m.offsetResets, m.offsetMismatches, m.skipped, m.statesLost, m.recreated, m.refusals, m.checks)
 	return m
 }
 

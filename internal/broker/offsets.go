@@ -115,9 +115,13 @@ func (c *cluster) openOwners(ctx context.Context, task int32) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
+	topic, err := c.topicID(c.topology.State)
+	if err != nil {
+		return nil, err
+	}
 	var ids []string
 	for next < end {
-		got, err := c.fetchOne(ctx, c.topology.State, task, next, readUncommitted)
+		got, err := c.fetchOne(ctx, c.topology.State, topic, task, next, readUncommitted)
 		if err != nil {
 			return nil, err
 		}

@@ -13,6 +13,9 @@ const (
 	claimKey = "\x00claim"
 	// ownerKey is written with every batch.
 	ownerKey = "\x00owner"
+	// resetKey says that everything before it is void: the state was begun
+	// anew, over what a worker had written of another topic's state.
+	resetKey = "\x00reset"
 )
 
 // ownerRecord is written to the task's state partition by every transaction
@@ -26,9 +29,15 @@ type ownerRecord struct {
 	Sequence int64 `json:"seq"`
 	// Next is the next offset to read of every input topic.
 	Next map[string]int64 `json:"next"`
+	// Topics are the topics that the transaction read and wrote; the offsets
+	// are those of its input. Builds before it wrote none.
+	Topics topicIDs `json:"topics,omitzero"`
 }
 
 const ownerVersion = 1
+
+// resetValue is what a reset record says: that it is one.
+const resetValue = `{"v":1}`
 
 func (o ownerRecord) encode() []byte {
 	o.Version = ownerVersion

@@ -53,7 +53,7 @@ func (l *faultLab) runWith(ctx context.Context, t *testing.T, newTask func(int32
 			Group: faultGroup, Topics: l.topics, Start: broker.Earliest,
 			CommitInterval: 20 * time.Millisecond, TransactionTimeout: 2 * time.Second,
 			SessionTimeout: 30 * time.Second, HeartbeatInterval: 100 * time.Millisecond,
-			StallTimeout: 30 * time.Second, DrainTimeout: 15 * time.Second,
+			StallTimeout: 30 * time.Second, DrainTimeout: 15 * time.Second, HealthInterval: time.Minute,
 			MaxRecordBytes: 1 << 20, MaxInflightBytes: 16 << 20, Compression: batch.LZ4,
 		},
 		broker.Deps{
@@ -93,14 +93,14 @@ func TestEngine_EndsWhenItIsNotAllowed(t *testing.T) {
 		name   string
 		api    kmsg.Key
 		says   string
-		answer func(kmsg.Request) kmsg.Response
+		answer func(r kmsg.Request, ids map[string][16]byte) kmsg.Response
 	}{
-		{"transactional ID", kmsg.InitProducerID, "TRANSACTIONAL_ID_AUTHORIZATION_FAILED", func(r kmsg.Request) kmsg.Response {
+		{"transactional ID", kmsg.InitProducerID, "TRANSACTIONAL_ID_AUTHORIZATION_FAILED", func(r kmsg.Request, _ map[string][16]byte) kmsg.Response {
 			res, _ := r.ResponseKind().(*kmsg.InitProducerIDResponse)
 			res.ErrorCode = kerr.TransactionalIDAuthorizationFailed.Code
 			return res
 		}},
-		{"write", kmsg.Produce, "TOPIC_AUTHORIZATION_FAILED", func(r kmsg.Request) kmsg.Response {
+		{"write", kmsg.Produce, "TOPIC_AUTHORIZATION_FAILED", func(r kmsg.Request, _ map[string][16]byte) kmsg.Response {
 			req, _ := r.(*kmsg.ProduceRequest)
 			if req.TransactionID == nil {
 				return nil
@@ -115,9 +115,10 @@ func TestEngine_EndsWhenItIsNotAllowed(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), hangGuard)
 			defer cancel()
 			lab, cluster := newControlledLab(t)
+			ids := lab.topicIDs(ctx, t)
 			cluster.ControlKey(c.api.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
 				cluster.KeepControl()
-				res := c.answer(r)
+				res := c.answer(r, ids)
 				return res, nil, res != nil
 			})
 			err := <-lab.run(ctx, t)
@@ -131,10 +132,24 @@ func TestEngine_EndsWhenItIsNotAllowed(t *testing.T) {
 	}
 }
 
-func refuseFetchOf(name string) func(kmsg.Request) kmsg.Response {
-	return func(r kmsg.Request) kmsg.Response {
+// topicIDs are the topics by name.
+func (l *faultLab) topicIDs(ctx context.Context, t *testing.T) map[string][16]byte {
+	t.Helper()
+	res, err := kmsg.NewPtrMetadataRequest().RequestWith(ctx, l.client)
+	if err != nil {
+		t.Fatalf("topic IDs: %v", err)
+	}
+	ids := make(map[string][16]byte)
+	for _, topic := range res.Topics {
+		ids[*topic.Topic] = topic.TopicID
+	}
+	return ids
+}
+
+func refuseFetchOf(name string) func(kmsg.Request, map[string][16]byte) kmsg.Response {
+	return func(r kmsg.Request, ids map[string][16]byte) kmsg.Response {
 		req, _ := r.(*kmsg.FetchRequest)
-		if len(req.Topics) != 1 || req.Topics[0].Topic != name {
+		if len(req.Topics) != 1 || req.Topics[0].TopicID != ids[name] {
 			return nil
 		}
 		return answerFetch(req, kerr.TopicAuthorizationFailed.Code)
@@ -146,7 +161,7 @@ func refuseFetchOf(name string) func(kmsg.Request) kmsg.Response {
 func answerFetch(req *kmsg.FetchRequest, code int16) kmsg.Response {
 	res, _ := req.ResponseKind().(*kmsg.FetchResponse)
 	topic := kmsg.NewFetchResponseTopic()
-	topic.Topic = req.Topics[0].Topic
+	topic.TopicID = req.Topics[0].TopicID
 	for _, p := range req.Topics[0].Partitions {
 		part := kmsg.NewFetchResponseTopicPartition()
 		part.Partition, part.ErrorCode = p.Partition, code

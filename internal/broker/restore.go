@@ -17,11 +17,14 @@ const parallelRestores = 4
 
 // restored is the end of a restore.
 type restored struct {
-	task   *task
-	path   Task
-	offset int64
-	last   ownerRecord
-	err    error
+	task *task
+	path Task
+	// offset is the group's, base where reading goes on.
+	offset, base int64
+	last         ownerRecord
+	// void: what the state topic holds was written with another one.
+	void bool
+	err  error
 }
 
 // onClaimed begins step 5 for the tasks that have become ours.
@@ -33,8 +36,8 @@ func (e *Engine) onClaimed(c claim) {
 		if e.tasks[t.id] != t {
 			continue
 		}
-		t.phase = phaseRestoring
-		r := &restore{engine: e, by: c.by, task: t, offset: c.offsets[t.id], end: c.ends[t.id]}
+		t.phase, t.ids = phaseRestoring, c.by.topics
+		r := &restore{engine: e, by: c.by, task: t, ids: t.ids, offset: c.offsets[t.id], end: c.ends[t.id]}
 		e.group.Go(func() error {
 			r.run()
 			return nil
@@ -47,11 +50,14 @@ type restore struct {
 	engine *Engine
 	by     *takeover
 	task   *task
-	offset int64 // where the input goes on
+	ids    topicIDs
+	offset int64 // the group's
 	end    int64 // offset of our owner record in the state
 
+	base    int64 // where the input goes on
 	path    Task
 	last    ownerRecord
+	void    bool
 	records int
 }
 
@@ -65,6 +71,9 @@ func (r *restore) run() {
 	}
 	start := e.deps.Now()
 	err := r.read(ctx)
+	if err == nil {
+		err = r.compare(ctx)
+	}
 	if ctx.Err() != nil {
 		return // released meanwhile
 	}
@@ -72,10 +81,10 @@ func (r *restore) run() {
 	if err == nil {
 		e.metrics.restores.Observe(took.Seconds())
 		e.log.Info("state restored", slog.Int("task", int(r.task.id)), slog.Int("records", r.records),
-			slog.Duration("took", took), slog.Int64("offset", r.offset))
+			slog.Duration("took", took), slog.Int64("offset", r.base))
 	}
 	select {
-	case e.restored <- restored{task: r.task, path: r.path, offset: r.offset, last: r.last, err: err}:
+	case e.restored <- restored{task: r.task, path: r.path, offset: r.offset, base: r.base, last: r.last, void: r.void, err: err}:
 	case <-ctx.Done():
 	}
 }
@@ -118,6 +127,12 @@ func (r *restore) read(ctx context.Context) error {
 			}
 		}
 	}
+	if another(r.last.Topics.State, r.ids.State) {
+		// A worker went on writing when the topic had been made again. What it
+		// knew is not all in there, and what is cannot be relied on.
+		r.path, r.void = e.deps.NewTask(r.task.id), true
+		e.stateLost(r.task.id, "the state topic was deleted and made again under a worker that had the task")
+	}
 	if err := r.path.Restored(); err != nil {
 		return fatalf("state of task %d: %w", r.task.id, err)
 	}
@@ -133,7 +148,7 @@ func (r *restore) step(ctx context.Context, next int64) (int64, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	got, err := e.cluster.fetchOne(ctx, e.set.Topics.State, r.task.id, next, readCommitted)
+	got, err := e.cluster.fetchOne(ctx, e.set.Topics.State, r.ids.State, r.task.id, next, readCommitted)
 	if err != nil {
 		return next, err
 	}
@@ -150,6 +165,10 @@ func (r *restore) step(ctx context.Context, next int64) (int64, error) {
 // apply takes one record of the changelog.
 func (r *restore) apply(rec *batch.Record) error {
 	if len(rec.Key) > 0 && rec.Key[0] == engineKeys {
+		if string(rec.Key) == resetKey {
+			r.path = r.engine.deps.NewTask(r.task.id)
+			return nil
+		}
 		if string(rec.Key) != ownerKey || rec.Value == nil {
 			return nil
 		}
@@ -175,20 +194,15 @@ func (e *Engine) onRestored(r restored) error {
 	if r.err != nil {
 		return r.err
 	}
-	recorded, known := r.last.Next[e.set.Topics.Input]
-	if known && recorded != r.offset {
-		// The offsets were reset by an operator, or the topic was made anew.
-		// What the group has committed is what somebody wants; records that
-		// come again are duplicates by their remembered IDs.
-		e.metrics.offsetMismatches.Inc()
-		e.log.Error("the group's offset is not the one the state was written with; going on at the group's",
-			slog.String("topic", e.set.Topics.Input), slog.Int("partition", int(t.id)),
-			slog.Int64("committed", r.offset), slog.Int64("state", recorded))
-	}
 	t.phase = phaseRunning
-	t.committed, t.sequence = r.offset, r.last.Sequence
-	t.rewind(r.offset)
+	t.committed, t.base, t.sequence = r.offset, r.base, r.last.Sequence
+	t.rewind(r.base)
+	if r.base != r.offset {
+		// Should nothing come any more, the offset moves all the same.
+		t.open.next, t.open.since = r.base, e.deps.Now()
+	}
 	w := e.newWorker(t, r.path)
+	w.reset = r.void
 	e.group.Go(func() error {
 		w.run(e.replies)
 		return nil

@@ -64,10 +64,11 @@ func TestRestore_BeginsAgainWhenTheLogsStartIsGone(t *testing.T) {
 	}
 
 	var reads atomic.Int32
+	state := lab.topicIDs(ctx, t)[lab.topics.State]
 	cluster.ControlKey(kmsg.Fetch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		req, _ := r.(*kmsg.FetchRequest)
-		if len(req.Topics) != 1 || req.Topics[0].Topic != lab.topics.State || req.Topics[0].Partitions[0].Partition != 0 {
+		if len(req.Topics) != 1 || req.Topics[0].TopicID != state || req.Topics[0].Partitions[0].Partition != 0 {
 			return nil, nil, false //nolint:nilnil // kfake: not handled here
 		}
 		// The first two are the claim of the first owner and its marker.

@@ -194,7 +194,11 @@ func (c *cluster) fetchBuffered(ctx context.Context, topic string, partition int
 	if err != nil {
 		return fetchedPartition{}, nil, err
 	}
-	parts, buf, err := c.fetchFrom(ctx, node, oneFetch(topic, partition, offset, readCommitted))
+	id, err := c.topicID(topic)
+	if err != nil {
+		return fetchedPartition{}, nil, err
+	}
+	parts, buf, err := c.fetchFrom(ctx, node, oneFetch(id, partition, offset, readCommitted))
 	if err != nil {
 		return fetchedPartition{}, nil, err
 	}

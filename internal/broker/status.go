@@ -10,6 +10,8 @@ type Status struct {
 	Restoring int    `json:"restoring"`
 	Pending   bool   `json:"pending"`
 	Hold      string `json:"hold,omitempty"`
+	// Health is the last periodic check, nil before the first.
+	Health *HealthCheck `json:"health,omitempty"`
 }
 
 // Status describes the engine. It may be called from anywhere.
@@ -17,5 +19,5 @@ func (e *Engine) Status() Status {
 	h := e.health
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return Status{Joined: h.joined, Restoring: h.restoring, Pending: h.pending, Hold: h.hold}
+	return Status{Joined: h.joined, Restoring: h.restoring, Pending: h.pending, Hold: h.hold, Health: h.check}
 }

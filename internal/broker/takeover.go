@@ -38,6 +38,12 @@ type takeover struct {
 	engine *Engine
 	gen    *generation
 	tasks  []*task
+	// topics are those it found, fresh the tasks whose state holds nothing
+	// yet. Both belong to its goroutine until the claim is handed over.
+	topics topicIDs
+	fresh  map[int32]bool
+	// said are the tasks whose alarms need no repetition.
+	said map[int32]bool
 }
 
 // claim is what a takeover hands to the loop: the tasks are ours.
@@ -60,7 +66,7 @@ func (e *Engine) startTakeover(g *generation, gained []int32) {
 	e.stopClaim(errNewGeneration)
 	ctx, cancel := context.WithCancelCause(e.work)
 	e.stopClaim = cancel
-	to := &takeover{engine: e, gen: g}
+	to := &takeover{engine: e, gen: g, said: make(map[int32]bool)}
 	for _, id := range gained {
 		e.tasks[id].claimStarted = true
 		to.tasks = append(to.tasks, e.tasks[id])
@@ -107,6 +113,11 @@ func (to *takeover) run(ctx context.Context) error {
 // claim is steps 1 to 4. It returns the offsets to start at, and the offsets of
 // our owner records.
 func (to *takeover) claim(ctx context.Context) (offsets, ends map[int32]int64, err error) {
+	// First of all: if a topic is made again after this, fetches by these IDs
+	// fail, and the tasks are taken anew.
+	if to.topics, err = to.engine.cluster.topicIDsNow(ctx); err != nil {
+		return nil, nil, err
+	}
 	if err := to.fenceFormerOwners(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -207,22 +218,16 @@ func (to *takeover) fence(ctx context.Context, ids []string) error {
 // offset, the broker does not tell; after a while its owner is fenced, member
 // or not.
 func (to *takeover) stableOffsets(ctx context.Context) (map[int32]int64, error) {
-	e := to.engine
 	got, err := to.waitStable(ctx)
 	if err != nil {
 		return nil, err
 	}
 	offsets := make(map[int32]int64, len(to.tasks))
+	to.fresh = make(map[int32]bool)
 	for _, t := range to.tasks {
-		offset := got[t.id].offset
-		if offset < 0 {
-			// A new group, or a new partition: the place it starts at is
-			// committed with the owner record.
-			if offset, err = e.cluster.startOffset(ctx, e.set.Topics.Input, t.id, e.set.Start); err != nil {
-				return nil, fmt.Errorf("start offset of task %d: %w", t.id, err)
-			}
+		if offsets[t.id], err = to.footing(ctx, t.id, got[t.id]); err != nil {
+			return nil, fmt.Errorf("start offset of task %d: %w", t.id, err)
 		}
-		offsets[t.id] = offset
 	}
 	return offsets, nil
 }
@@ -269,7 +274,14 @@ func (to *takeover) fenceOpen(ctx context.Context) error {
 func (to *takeover) ownerPart(t *task, offset int64) *part {
 	o := ownerRecord{Owner: to.gen.txnID, Next: map[string]int64{to.engine.set.Topics.Input: offset}}
 	var b batch.Builder
-	b.Append(to.engine.deps.Now().UnixMilli(), []byte(claimKey), o.encode(), nil)
+	now := to.engine.deps.Now().UnixMilli()
+	b.Append(now, []byte(claimKey), o.encode(), nil)
+	if to.fresh[t.id] {
+		// The state's first word: from here on it can be compared with the
+		// group's offset and the topics, also before the first batch.
+		o.Topics = to.topics
+		b.Append(now, []byte(ownerKey), o.encode(), nil)
+	}
 	return &part{
 		task: t.id, since: t.since, before: offset, next: offset, stateEnd: -1,
 		batches: []outBatch{{to: pipeline.State, bytes: b.Seal(nil)}},

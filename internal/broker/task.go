@@ -29,8 +29,12 @@ type task struct {
 	// since is the generation from which on it has been ours without a break.
 	since int32
 
-	// position is the next offset to fetch, committed the group's offset.
-	position, committed int64
+	// position is the next offset to fetch, committed the group's offset, base
+	// where reading goes on when nothing more is committed: the group's offset,
+	// unless that one is of no use in the log there is.
+	position, committed, base int64
+	// ids are the topics that the task was taken with.
+	ids topicIDs
 	// epoch grows when positions are reset; older fetch answers are void.
 	epoch    int
 	fetching bool

@@ -116,14 +116,17 @@ func (r rules) check(partitions int, inputLimit int64) {
 		}
 	case roleResults:
 		if small {
-			r.warnf("max.message.bytes is %d, under the input's %d plus %d: a result that does not fit becomes a dead letter; mend it with: %s", limit, inputLimit, headroom, enough)
+			r.warnf("max.message.bytes is %d, under the input's %d plus %d: a result that does not fit becomes a dead letter; mend it with: %s",
+				limit, inputLimit, headroom, enough)
 		}
 	case roleDead:
 		if small {
-			r.faultf("max.message.bytes is %d: it must be at least the input's %d plus %d, or the bytes of a large bad record would be lost; mend it with: %s", limit, inputLimit, headroom, enough)
+			r.faultf("max.message.bytes is %d: it must be at least the input's %d plus %d, or the bytes of a large bad record would be lost; mend it with: %s",
+				limit, inputLimit, headroom, enough)
 		}
 		if strings.Contains(r.config[configCleanup], "compact") {
-			r.faultf("cleanup.policy is %q and must be \"delete\": compaction keeps one dead letter of a series; mend it with: %s", r.config[configCleanup], r.mend(configCleanup, "delete"))
+			r.faultf("cleanup.policy is %q and must be \"delete\": compaction keeps one dead letter of a series; mend it with: %s",
+				r.config[configCleanup], r.mend(configCleanup, "delete"))
 		}
 	case roleState:
 		if limit < stateRecordBytes {
@@ -131,10 +134,13 @@ func (r rules) check(partitions int, inputLimit int64) {
 				limit, stateRecordBytes, r.mend(configSize, strconv.Itoa(stateRecordBytes)))
 		}
 		if r.config[configCleanup] != "compact" {
-			r.faultf("cleanup.policy is %q and must be \"compact\": retention would delete remembered IDs and windows; mend it with: %s", r.config[configCleanup], r.mend(configCleanup, "compact"))
+			r.faultf("cleanup.policy is %q and must be \"compact\": retention would delete remembered IDs and windows; mend it with: %s",
+				r.config[configCleanup], r.mend(configCleanup, "compact"))
 		}
 	}
 }
+
+const unequal = "they must be equal, because partition p of all topics belongs to task p"
 
 // checkPartitions: all topics have as many partitions as the input, because
 // partition p of all of them belongs to task p.
@@ -144,11 +150,9 @@ func (r rules) checkPartitions(want int) {
 	case r.Partitions < want && follows(r.Role):
 		r.Grow = want
 	case r.Partitions < want:
-		r.faultf("has %d partitions, the input has %d: they must be equal, because partition p of all topics belongs to task p; it is not the service's to grow, so do: %s",
-			r.Partitions, want, growCommand(r.brokers, r.Name, want))
+		r.faultf("has %d partitions, the input has %d: "+unequal+"; it is not the service's to grow, so do: %s", r.Partitions, want, growCommand(r.brokers, r.Name, want))
 	default:
-		r.faultf("has %d partitions, the input has %d: they must be equal, because partition p of all topics belongs to task p; partitions cannot be taken away, so grow the input or name another topic",
-			r.Partitions, want)
+		r.faultf("has %d partitions, the input has %d: "+unequal+"; partitions cannot be taken away, so grow the input or name another topic", r.Partitions, want)
 	}
 }
 
@@ -160,7 +164,7 @@ func (r rules) checkRetention() {
 			kept.Milliseconds(), days(kept), least.Milliseconds(), days(least), r.mend(configRetention, milliseconds(least)))
 	}
 	if n, err := strconv.ParseInt(r.config[configRetentionBytes], 10, 64); err == nil && n >= 0 && (least > 0 || r.Role == roleInput) {
-		r.warnf("retention.bytes is %d: a partition that grows beyond it loses its oldest records whatever their age, and no alarm can foresee it; mend it with: %s",
+		r.warnf("retention.bytes is %d: a partition beyond it loses its oldest records whatever their age, and no alarm can foresee it; mend it with: %s",
 			n, r.mend(configRetentionBytes, "-1"))
 	}
 }

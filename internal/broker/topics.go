@@ -30,6 +30,8 @@ type TopicState struct {
 	// Grow is how many partitions it needs, when it has too few and is the
 	// service's own to grow; 0 when it has enough.
 	Grow int `json:"grow,omitempty"`
+	// kept is how long it keeps records, 0 for ever.
+	kept time.Duration
 	// Config is what it is made with when it is missing.
 	Config map[string]string `json:"config,omitempty"`
 	// Faults keep the service from starting, Warnings do not.
@@ -101,6 +103,7 @@ func (a *Admin) Plan(ctx context.Context) ([]TopicState, error) {
 		a.complete(s, partitions, limit)
 		if s.Exists {
 			rules{s, a.conn.Brokers, configs[s.Name]}.check(partitions, limit)
+			s.kept, _ = retention(configs[s.Name])
 		}
 	}
 	return states, nil
@@ -144,6 +147,13 @@ func (a *Admin) Create(ctx context.Context, states []TopicState) error {
 	client, done := a.open()
 	defer done()
 	return errors.Join(a.make(ctx, client, states), grow(ctx, client, states))
+}
+
+// Grow does the second half of Create only: what is missing stays so.
+func (a *Admin) Grow(ctx context.Context, states []TopicState) error {
+	client, done := a.open()
+	defer done()
+	return grow(ctx, client, states)
 }
 
 func (a *Admin) make(ctx context.Context, client *kafka.Client, states []TopicState) error {

@@ -27,6 +27,9 @@ type worker struct {
 	limit   int // output bytes after which a chunk is left for later
 	// refused is kept here because it decides how a record is processed.
 	refused map[int64]pipeline.Destination
+	// reset goes before the first state that is written: what the topic holds
+	// is void.
+	reset bool
 	// sent are the batches of the transaction under way.
 	sent     []outBatch
 	sentNext int64
@@ -82,6 +85,9 @@ func (w *worker) execute(o order) (r reply, answer bool) {
 		r.bytes = w.out.size()
 		return r, true
 	case orderSeal:
+		if w.reset {
+			w.out.Append(pipeline.State, []byte(resetKey), []byte(resetValue), nil)
+		}
 		w.path.Seal(o.nowMs, w.out)
 		w.out.Append(pipeline.State, []byte(ownerKey), o.owner.encode(), nil)
 		r.batches = w.out.take()
@@ -89,6 +95,7 @@ func (w *worker) execute(o order) (r reply, answer bool) {
 		return r, true
 	case orderCommit:
 		w.path.Commit()
+		w.reset = false
 		if o.answered || !guardRecycle {
 			w.out.recycle(w.sent)
 		}

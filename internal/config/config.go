@@ -25,7 +25,7 @@ type Config struct {
 	TopicState  string `envconfig:"TOPIC_STATE" derived:"<input>.<group>.state" desc:"compacted changelog of what the tasks remember"`
 	TopicModels string `envconfig:"TOPIC_MODELS" derived:"<input>.<group>.models" later:"model snapshots" desc:"compacted model snapshots"`
 
-	TopicsCreate      bool   `envconfig:"TOPICS_CREATE" default:"true" desc:"create the topics that are missing; existing ones are validated, never changed"`
+	TopicsCreate      bool   `envconfig:"TOPICS_CREATE" default:"true" desc:"create the topics that are missing, and give dead letters and state the partitions of a grown input; else existing topics are validated, never changed"`
 	TopicsPartitions  int    `envconfig:"TOPICS_PARTITIONS" default:"8" min:"1" max:"10000" desc:"partitions of an input topic that has to be created; internal topics follow the input"`
 	TopicsReplication int    `envconfig:"TOPICS_REPLICATION" default:"-1" min:"-1" max:"32767" desc:"replication factor of created topics; -1 is the broker's default"`
 	StartOffset       string `envconfig:"START_OFFSET" default:"earliest" oneof:"earliest,latest" desc:"where a new group starts on the input"`
@@ -37,7 +37,7 @@ type Config struct {
 	HeartbeatInterval  time.Duration `envconfig:"HEARTBEAT_INTERVAL" default:"500ms" min:"10ms" desc:"time between heartbeats; at most a third of the session time-out"`
 	StallTimeout       time.Duration `envconfig:"STALL_TIMEOUT" default:"30s" min:"1s" desc:"a task without progress for this long, though there is work, is released and /livez fails"`
 	DrainTimeout       time.Duration `envconfig:"DRAIN_TIMEOUT" default:"15s" min:"1ms" desc:"longest time to finish open work after SIGTERM or SIGINT"`
-	HealthInterval     time.Duration `envconfig:"HEALTH_INTERVAL" default:"60s" min:"1s" later:"the periodic health check" desc:"time between health checks"`
+	HealthInterval     time.Duration `envconfig:"HEALTH_INTERVAL" default:"60s" min:"1s" desc:"time between looks at whether topics have changed and whether anything is about to be deleted that still waits"`
 
 	// Sizes.
 	MaxRecordBytes   Bytes  `envconfig:"MAX_RECORD_BYTES" default:"1048576" unit:"bytes" min:"1024" max:"104857600" desc:"largest value that is scored; larger ones are dead letters of class too_large"`

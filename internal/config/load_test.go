@@ -167,7 +167,7 @@ func TestLoad_RefusesBadValues(t *testing.T) {
 func TestLoad_RefusesWhatTheReleaseLacks(t *testing.T) {
 	t.Parallel()
 	values := map[string]string{
-		"PULSE_TOPIC_RETRY": "r", "PULSE_TOPIC_MODELS": "m", "PULSE_HEALTH_INTERVAL": "5s",
+		"PULSE_TOPIC_RETRY": "r", "PULSE_TOPIC_MODELS": "m",
 		"PULSE_RETRY_DELAYS": "1s", "PULSE_RETRY_JITTER": "0.2", "PULSE_RETRY_ORDER": "key",
 		"PULSE_RETRY_OVERRIDES": "stage_panic=1", "PULSE_RETRY_MAX_PARKED": "5", "PULSE_MAX_CLOCK_SKEW": "1m",
 		"PULSE_ENRICHERS": "risk=http://user:pw@risk:8080", "PULSE_ENRICHER_CONCURRENCY": "1", "PULSE_ENRICHER_TOKEN_FILE": "t",

@@ -121,11 +121,17 @@ func lines(records []*kgo.Record) []string {
 	return list
 }
 
+// resetKey is the engine's record that says that all before it is void.
+const resetKey = "\x00reset"
+
 // replayed is the state that the records of a state partition give.
 func replayed(b *bundle, records []*kgo.Record) memory {
 	b.t.Helper()
 	t := newTask(newRecorder(), 0)
 	for _, r := range records {
+		if string(r.Key) == resetKey {
+			t = newTask(newRecorder(), 0)
+		}
 		if len(r.Key) > 0 && r.Key[0] == 0 {
 			continue // the engine's own
 		}

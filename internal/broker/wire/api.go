@@ -1,6 +1,9 @@
 package wire
 
-import "fmt"
+import (
+	"encoding/base64"
+	"fmt"
+)
 
 // APIKey says what a request asks for.
 type APIKey int16
@@ -35,9 +38,9 @@ type spec struct {
 
 var specs = map[APIKey]spec{
 	Produce:            {"Produce", 8, false},
-	Fetch:              {"Fetch", 11, false},
+	Fetch:              {"Fetch", 13, true},
 	ListOffsets:        {"ListOffsets", 5, false},
-	Metadata:           {"Metadata", 10, true},
+	Metadata:           {"Metadata", 12, true},
 	OffsetFetch:        {"OffsetFetch", 7, true},
 	FindCoordinator:    {"FindCoordinator", 3, true},
 	JoinGroup:          {"JoinGroup", 7, true},
@@ -86,6 +89,26 @@ type Response interface {
 	// its size. What it held before is overwritten; after an error it is of no
 	// use.
 	Decode(correlationID int32, payload []byte) error
+}
+
+// TopicID is what tells a topic from one of the same name that was deleted
+// (KIP-516). Zero is none.
+type TopicID [16]byte
+
+// String writes it as Kafka's tools do.
+func (id TopicID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
+
+// MarshalText implements encoding.TextMarshaler with String.
+func (id TopicID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (id *TopicID) UnmarshalText(text []byte) error {
+	raw, err := base64.RawURLEncoding.AppendDecode(nil, text)
+	if err != nil || len(raw) != len(id) {
+		return fmt.Errorf("%q is no topic ID", text)
+	}
+	copy(id[:], raw)
+	return nil
 }
 
 // TopicPartitions names partitions of a topic.

@@ -15,13 +15,12 @@ func (r *MetadataRequest) Append(dst []byte, correlationID int32, clientID strin
 	e := begin(dst, Metadata, correlationID, clientID)
 	e.array(len(r.Topics))
 	for _, t := range r.Topics {
-		e.b = append(e.b, make([]byte, len(TopicID{}))...) // asked for by name
+		e.topicID(TopicID{}) // by name
 		e.string(t)
 		e.tags()
 	}
 	e.bool(false) // do not create topics
-	e.bool(false) // no authorized operations of the cluster
-	e.bool(false) // nor of the topics
+	e.bool(false) // no authorized operations of the topics
 	return e.end()
 }
 
@@ -41,10 +40,6 @@ type BrokerMetadata struct {
 	Port   int32
 	Rack   string
 }
-
-// TopicID tells a topic from one of the same name that was made after it was
-// deleted (KIP-516). It is zero when a topic has none.
-type TopicID [16]byte
 
 // TopicMetadata is a topic, or why it cannot be described.
 type TopicMetadata struct {
@@ -83,14 +78,11 @@ func (r *MetadataResponse) Decode(correlationID int32, payload []byte) error {
 	for range d.array(minTopicMetadata) {
 		r.Topics = append(r.Topics, d.topicMetadata())
 	}
-	d.int32() // authorized operations of the cluster
 	return d.close(Metadata)
 }
 
 func (d *decoder) topicMetadata() TopicMetadata {
-	t := TopicMetadata{Code: d.code(), Topic: d.string()}
-	copy(t.ID[:], d.take(len(t.ID)))
-	t.Internal = d.bool()
+	t := TopicMetadata{Code: d.code(), Topic: d.string(), ID: d.topicID(), Internal: d.bool()}
 	for range d.array(minPartitionMetadata) {
 		t.Partitions = append(t.Partitions, PartitionMetadata{
 			Code: d.code(), Partition: d.int32(), Leader: d.int32(), LeaderEpoch: d.int32(),

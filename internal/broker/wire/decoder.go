@@ -117,6 +117,12 @@ func (d *decoder) length(short bool) int {
 	}
 }
 
+func (d *decoder) topicID() TopicID {
+	var id TopicID
+	copy(id[:], d.take(len(id)))
+	return id
+}
+
 func (d *decoder) string() string { return string(d.rawString()) }
 
 // rawString gives a string's bytes; null is nil.

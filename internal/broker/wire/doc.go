@@ -17,6 +17,9 @@
 //     every broker from Kafka 3.7 on (APIKey.Version). AddPartitionsToTxn,
 //     AddOffsetsToTxn, TxnOffsetCommit and EndTxn stay at 3: later versions
 //     switch the broker to the second transaction protocol of KIP-890.
+//   - Records are fetched by topic ID (Fetch 13, IDs from Metadata 12): by name
+//     an offset of a topic that was deleted would be read in its successor, and
+//     what lies before it there would be lost without a word (KIP-516).
 //   - Every response has Decode, which takes the payload after the size field
 //     and checks the correlation ID. The requests have Append, which adds a whole
 //     frame; Produce has Pieces, which leaves the batches where they are.

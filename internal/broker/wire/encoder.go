@@ -65,6 +65,8 @@ func (e *encoder) string(s string) {
 	e.b = append(e.b, s...)
 }
 
+func (e *encoder) topicID(id TopicID) { e.b = append(e.b, id[:]...) }
+
 // nullable writes an empty string as null.
 func (e *encoder) nullable(s string) {
 	switch {

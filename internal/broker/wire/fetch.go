@@ -13,9 +13,11 @@ type FetchRequest struct {
 	Topics    []FetchTopic
 }
 
-// FetchTopic is a topic of a FetchRequest.
+// FetchTopic is a topic of a FetchRequest. It goes by ID: offsets of a topic
+// that was deleted and made again under the same name are not mistaken for each
+// other.
 type FetchTopic struct {
-	Topic      string
+	Topic      TopicID
 	Partitions []FetchPartition
 }
 
@@ -43,15 +45,18 @@ func (r *FetchRequest) Append(dst []byte, correlationID int32, clientID string) 
 	e.array(len(r.Topics))
 	for i := range r.Topics {
 		t := &r.Topics[i]
-		e.string(t.Topic)
+		e.topicID(t.Topic)
 		e.array(len(t.Partitions))
 		for _, p := range t.Partitions {
 			e.int32(p.Partition)
 			e.int32(none) // current leader epoch: not checked
 			e.int64(p.Offset)
+			e.int32(none) // epoch of the last record: a replica's
 			e.int64(none) // log start: a replica's
 			e.int32(p.MaxBytes)
+			e.tags()
 		}
+		e.tags()
 	}
 	e.array(0)   // forgotten topics of a session
 	e.string("") // rack
@@ -64,13 +69,11 @@ type FetchResponse struct {
 	ThrottleMs int32
 	Code       ErrorCode
 	Partitions []FetchedPartition
-
-	topics []string // of the last answer, so that their names are not made again
 }
 
 // FetchedPartition is what came of one partition.
 type FetchedPartition struct {
-	Topic     string
+	Topic     TopicID
 	Partition int32
 	Code      ErrorCode
 	// HighWatermark, LastStable and LogStart are offsets, -1 where unknown.
@@ -90,10 +93,12 @@ type AbortedTransaction struct {
 	FirstOffset int64
 }
 
-// The least sizes of a partition and of an aborted transaction in a response.
+// The least sizes of a topic, a partition and an aborted transaction in a
+// response.
 const (
-	minFetched = 4 + 2 + 3*8 + 4 + 4 + 4
-	minAborted = 8 + 8
+	minFetchedTopic = 16 + 1 + 1
+	minFetched      = 4 + 2 + 3*8 + 1 + 4 + 1 + 1
+	minAborted      = 8 + 8 + 1
 )
 
 // Decode implements Response.
@@ -103,24 +108,15 @@ func (r *FetchResponse) Decode(correlationID int32, payload []byte) error {
 	r.Code = d.code()
 	d.int32() // session
 	r.Partitions = r.Partitions[:0]
-	for t := range d.array(2 + 4) {
-		topic := r.topic(t, d.rawString())
+	for range d.array(minFetchedTopic) {
+		topic := d.topicID()
 		for range d.array(minFetched) {
 			r.Partitions = append(r.Partitions, FetchedPartition{Topic: topic})
 			r.Partitions[len(r.Partitions)-1].decode(&d)
 		}
+		d.tags()
 	}
 	return d.close(Fetch)
-}
-
-// topic gives the name of the t-th topic: the answers to one loop's requests
-// name the same topics in the same order.
-func (r *FetchResponse) topic(t int, name []byte) string {
-	if t < len(r.topics) && r.topics[t] == string(name) {
-		return r.topics[t]
-	}
-	r.topics = append(r.topics[:min(t, len(r.topics))], string(name))
-	return r.topics[len(r.topics)-1]
 }
 
 func (p *FetchedPartition) decode(d *decoder) {
@@ -133,8 +129,10 @@ func (p *FetchedPartition) decode(d *decoder) {
 		p.Aborted = make([]AbortedTransaction, n)
 		for i := range p.Aborted {
 			p.Aborted[i] = AbortedTransaction{ProducerID: d.int64(), FirstOffset: d.int64()}
+			d.tags()
 		}
 	}
 	d.int32() // preferred read replica: none without a rack
 	p.Records = d.bytes()
+	d.tags() // the diverging epoch and the present leader are for followers and later clients
 }

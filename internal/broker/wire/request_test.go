@@ -40,15 +40,15 @@ func requests() map[string]struct {
 			&wire.FetchRequest{
 				MaxWaitMs: 500, MinBytes: 1, MaxBytes: 5 << 20, Committed: true,
 				Topics: []wire.FetchTopic{
-					{Topic: "in", Partitions: []wire.FetchPartition{
+					{Topic: wire.TopicID{1, 2}, Partitions: []wire.FetchPartition{
 						{Partition: 0, Offset: 100, MaxBytes: 1 << 20}, {Partition: 2, Offset: 1 << 40, MaxBytes: 2},
 					}},
-					{Topic: "other", Partitions: []wire.FetchPartition{{Partition: 1}}},
+					{Topic: wire.TopicID{15: 3}, Partitions: []wire.FetchPartition{{Partition: 1}}},
 				},
 			},
 			fetchReference(),
 		},
-		"fetch nothing, uncommitted": {&wire.FetchRequest{}, version(&kmsg.FetchRequest{ReplicaID: -1, SessionEpoch: -1})},
+		"fetch nothing, uncommitted": {&wire.FetchRequest{}, fetchReferenceOf(kmsg.FetchRequest{})},
 		"init producer ID": {
 			&wire.InitProducerIDRequest{TransactionalID: "txn", TransactionTimeoutMs: 10_000, ProducerID: -1, ProducerEpoch: -1},
 			version(&kmsg.InitProducerIDRequest{TransactionalID: new("txn"), TransactionTimeoutMillis: 10_000, ProducerID: -1, ProducerEpoch: -1}),
@@ -170,15 +170,23 @@ func requests() map[string]struct {
 
 func fetchReference() *kmsg.FetchRequest {
 	partition := func(n int32, offset int64, most int32) kmsg.FetchRequestTopicPartition {
-		return kmsg.FetchRequestTopicPartition{Partition: n, CurrentLeaderEpoch: -1, FetchOffset: offset, LogStartOffset: -1, PartitionMaxBytes: most}
+		p := kmsg.NewFetchRequestTopicPartition()
+		p.Partition, p.FetchOffset, p.PartitionMaxBytes = n, offset, most
+		return p
 	}
-	return version(&kmsg.FetchRequest{
-		ReplicaID: -1, MaxWaitMillis: 500, MinBytes: 1, MaxBytes: 5 << 20, IsolationLevel: 1, SessionEpoch: -1,
+	return fetchReferenceOf(kmsg.FetchRequest{
+		MaxWaitMillis: 500, MinBytes: 1, MaxBytes: 5 << 20, IsolationLevel: 1,
 		Topics: []kmsg.FetchRequestTopic{
-			{Topic: "in", Partitions: []kmsg.FetchRequestTopicPartition{partition(0, 100, 1<<20), partition(2, 1<<40, 2)}},
-			{Topic: "other", Partitions: []kmsg.FetchRequestTopicPartition{partition(1, 0, 0)}},
+			{TopicID: [16]byte{1, 2}, Partitions: []kmsg.FetchRequestTopicPartition{partition(0, 100, 1<<20), partition(2, 1<<40, 2)}},
+			{TopicID: [16]byte{15: 3}, Partitions: []kmsg.FetchRequestTopicPartition{partition(1, 0, 0)}},
 		},
 	})
+}
+
+// fetchReferenceOf adds what later versions would say otherwise.
+func fetchReferenceOf(r kmsg.FetchRequest) *kmsg.FetchRequest {
+	r.ReplicaID, r.SessionEpoch, r.ReplicaState = -1, -1, kmsg.NewFetchRequestReplicaState()
+	return version(&r)
 }
 
 func offsetsReference(instance *string) *kmsg.TxnOffsetCommitRequest {

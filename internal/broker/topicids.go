@@ -1,0 +1,90 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+
+	"pulse-scorer/internal/broker/wire"
+)
+
+// topicIDs are the topics that a task works with. A topic that is deleted and
+// made again has its name and another ID: offsets of the one mean nothing in
+// the other, and what the state says holds for the one only. A zero ID is not
+// known.
+type topicIDs struct {
+	Input       wire.TopicID `json:"in,omitzero"`
+	Results     wire.TopicID `json:"out,omitzero"`
+	DeadLetters wire.TopicID `json:"dlq,omitzero"`
+	State       wire.TopicID `json:"state,omitzero"`
+}
+
+// another tells whether two IDs are known and differ.
+func another(a, b wire.TopicID) bool { return a != b && a != wire.TopicID{} && b != wire.TopicID{} }
+
+// differ tells whether any topic is known to be another one.
+func (ids topicIDs) differ(now topicIDs) bool {
+	return another(ids.Input, now.Input) || another(ids.Results, now.Results) ||
+		another(ids.DeadLetters, now.DeadLetters) || another(ids.State, now.State)
+}
+
+// topicIDs are those that were last heard of.
+func (c *cluster) topicIDs() topicIDs {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return topicIDs{
+		Input: c.ids[c.topology.Input], Results: c.ids[c.topology.Results],
+		DeadLetters: c.ids[c.topology.DeadLetters], State: c.ids[c.topology.State],
+	}
+}
+
+// topicIDsNow asks for them. A topic that is missing is an error: without it
+// nothing can be committed.
+func (c *cluster) topicIDsNow(ctx context.Context) (topicIDs, error) {
+	if err := c.lookUp(ctx); err != nil {
+		return topicIDs{}, err
+	}
+	for _, name := range c.topology.names() {
+		if _, err := c.topicID(name); err != nil {
+			return topicIDs{}, err
+		}
+	}
+	return c.topicIDs(), nil
+}
+
+func (c *cluster) topicID(topic string) (wire.TopicID, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	id, ok := c.ids[topic]
+	if !ok {
+		return id, fmt.Errorf("topic %s: %w", topic, wire.UnknownTopicOrPartition)
+	}
+	return id, nil
+}
+
+// noteTopics looks for tasks whose topics have been deleted and made again.
+// They are all taken anew, on the one path that compares what the state says
+// with what is there (onRestored).
+func (e *Engine) noteTopics() {
+	now := e.cluster.topicIDs()
+	for _, t := range e.tasks {
+		if t.ids.differ(now) {
+			e.renewing = true
+		}
+	}
+}
+
+// renew takes all tasks anew. It waits until no transaction is under way: one
+// that held a task would move the offset that the takeover has just read.
+func (e *Engine) renew() {
+	if !e.renewing || e.txn != nil || e.draining || e.current == nil {
+		return
+	}
+	e.renewing = false
+	e.log.Error("a topic was deleted and made again; taking all tasks anew")
+	for id, t := range e.tasks {
+		e.drop(t, "topics made again")
+		e.tasks[id] = e.newTask(id)
+	}
+	e.health.assigned(true, e.restoring())
+	e.startTakeover(e.current, e.current.tasks)
+}

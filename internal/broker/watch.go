@@ -1,0 +1,176 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// watch looks once in a while at what others may change under a running
+// service: topics that grow, vanish or get other settings, and records that
+// are about to be deleted before anybody has read them. It alarms, and it does
+// the one thing that needs nobody: its own topics follow the input.
+type watch struct {
+	set     Settings
+	admin   *Admin
+	cluster *cluster
+	member  *member
+	health  *health
+	metrics *metrics
+	log     *slog.Logger
+	now     func() time.Time
+
+	// said is when each check that fails was last logged; it belongs to the
+	// goroutine that runs it.
+	said map[string]time.Time
+}
+
+// HealthCheck is what a periodic check has found.
+type HealthCheck struct {
+	At     time.Time `json:"at"`
+	Checks []Check   `json:"checks"`
+}
+
+// Check is one thing that is looked at: metric pulse_health has its name.
+type Check struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	// Detail says what is wrong and what to do.
+	Detail string `json:"detail,omitempty"`
+}
+
+// The checks.
+const (
+	checkTopics         = "topics"
+	checkInputRetention = "input_retention"
+	checkDeadRetention  = "dead_letter_retention"
+)
+
+func newWatch(conn Connection, set Settings, deps Deps, c *cluster, m *member, h *health, mt *metrics) *watch {
+	return &watch{
+		set: set, cluster: c, member: m, health: h, metrics: mt, log: deps.Log, now: deps.Now,
+		admin: NewAdmin(conn, set.Topics, TopicSettings{Replication: -1}),
+		said:  make(map[string]time.Time),
+	}
+}
+
+// run checks every interval. The first comes after one: the start has checked
+// the topics just now.
+func (w *watch) run(ctx context.Context) error {
+	ticker := time.NewTicker(w.set.HealthInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ticker.C:
+		}
+		if err := w.look(ctx); err != nil && ctx.Err() == nil {
+			// It is the broker's silence that is wrong then, and others say so.
+			w.log.Warn("health check could not be made, trying again at the next interval", slog.Any("err", err))
+		}
+	}
+}
+
+// checkTimeout bounds one look at everything.
+const checkTimeout = 30 * time.Second
+
+var errCheckTimeout = fmt.Errorf("health check not done within %v", checkTimeout)
+
+func (w *watch) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, errCheckTimeout)
+	defer cancel()
+	states, err := w.admin.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	checks := []Check{w.topics(ctx, states)}
+	if g := w.member.generation(); g != nil {
+		if err := w.follow(ctx, g); err != nil {
+			return err
+		}
+		waiting, err := w.waiting(ctx, g, states)
+		if err != nil {
+			return err
+		}
+		checks = append(checks, waiting...)
+	}
+	w.publish(checks)
+	return nil
+}
+
+// topics compares the topics with what they must be, as at the start, and grows
+// those that are the service's own. A topic that has vanished is not made: who
+// deleted it may be about to make it as it should be. The next start makes it.
+func (w *watch) topics(ctx context.Context, states []TopicState) Check {
+	var faults []error
+	if w.set.TopicsCreate {
+		if err := w.admin.Grow(ctx, states); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	for _, s := range states {
+		switch {
+		case !s.Exists:
+			faults = append(faults, fmt.Errorf("topic %s (%s) does not exist: make it, or start the service anew", s.Name, s.Role))
+		case s.Grow > 0 && !w.set.TopicsCreate:
+			faults = append(faults, fmt.Errorf("topic %s (%s) has %d partitions and the input %d; the new ones wait until it has as many: %s",
+				s.Name, s.Role, s.Partitions, s.Grow, growCommand(w.admin.conn.Brokers, s.Name, s.Grow)))
+		case s.Grow > 0:
+			w.log.Info("topic grown to the input's partitions", slog.String("topic", s.Name),
+				slog.Int("before", s.Partitions), slog.Int("partitions", s.Grow))
+		}
+	}
+	return check(checkTopics, errors.Join(append(faults, Faults(states))...))
+}
+
+// follow has the tasks divided anew when there are more or fewer than those
+// that were divided. It is the leader who does so: it is who divides.
+func (w *watch) follow(ctx context.Context, g *generation) error {
+	n, err := w.cluster.dividable(ctx)
+	if err != nil {
+		return err
+	}
+	if g.leads && n != g.partitions {
+		w.log.Info("the input has other partitions than were divided; dividing anew",
+			slog.Int("divided", int(g.partitions)), slog.Int("partitions", int(n)))
+		w.member.divideAgain()
+	}
+	return nil
+}
+
+func check(name string, fault error) Check {
+	c := Check{Name: name, OK: fault == nil}
+	if fault != nil {
+		c.Detail = strings.ReplaceAll(fault.Error(), "\n", "; ")
+	}
+	return c
+}
+
+// repeatAfter is how often a fault that lasts is logged.
+const repeatAfter = 10 * time.Minute
+
+// publish shows what was found: metric, /status, and the log, where a fault
+// that lasts comes again every ten minutes only.
+func (w *watch) publish(checks []Check) {
+	now := w.now()
+	w.health.checked(&HealthCheck{At: now, Checks: checks})
+	for _, c := range checks {
+		last, failing := w.said[c.Name]
+		value := 0.0
+		switch {
+		case c.OK:
+			value = 1
+			if delete(w.said, c.Name); failing {
+				w.log.Info("health check is well again", slog.String("check", c.Name))
+			}
+		case !failing || now.Sub(last) >= repeatAfter:
+			w.said[c.Name] = now
+			w.log.Error("health check failed", slog.String("check", c.Name), slog.String("detail", c.Detail))
+		}
+		w.metrics.checks.WithLabelValues(c.Name).Set(value)
+	}
+}
