@@ -14,21 +14,41 @@ const (
 	kindBounds   = 'm'
 	kindSegment  = 's'
 	kindWindow   = 'w'
+	kindDelta    = 'd'
 	kindForecast = 'f'
 	kindLedger   = 'l'
 )
 
-// formatVersion starts every value.
-const formatVersion = 1
+// kinds says of each kind its name, the format version that this build writes
+// and the oldest that it reads. The version starts every value. What an older
+// release wrote is read as long as it is there (TestRestore_ReadsFormatOne) and
+// goes as it is rewritten or expires.
+//
+// Segments of version 1 hold 128 bits of a hash and a status for each ID;
+// windows of version 1 do not say how many values there were before.
+func kinds(kind byte) (k kindFormat, ok bool) {
+	switch kind {
+	case kindHashKey:
+		k = kindFormat{"hash key", 1, 1}
+	case kindBounds:
+		k = kindFormat{"bounds", 1, 1}
+	case kindSegment:
+		k = kindFormat{"segment", 2, 1}
+	case kindWindow:
+		k = kindFormat{"window", 2, 1}
+	case kindDelta:
+		k = kindFormat{"window delta", 1, 1}
+	case kindForecast:
+		k = kindFormat{"forecast", 1, 1}
+	case kindLedger:
+		k = kindFormat{"ledger", 1, 1}
+	}
+	return k, k.name != ""
+}
 
-const (
-	hashBytes  = 16
-	entryBytes = hashBytes + 4 + 1
-)
-
-var kindNames = map[byte]string{
-	kindHashKey: "hash key", kindBounds: "bounds", kindSegment: "segment",
-	kindWindow: "window", kindForecast: "forecast", kindLedger: "ledger",
+type kindFormat struct {
+	name           string
+	writes, oldest byte
 }
 
 // writer turns state into changelog records. Its buffers are used again for
@@ -40,7 +60,8 @@ type writer struct {
 
 func (w *writer) begin(kind byte) {
 	w.key = append(w.key[:0], kind, '/')
-	w.value = append(w.value[:0], formatVersion)
+	k, _ := kinds(kind)
+	w.value = append(w.value[:0], k.writes)
 }
 
 func (w *writer) end() { w.emit(w.key, w.value) }
@@ -67,19 +88,6 @@ func (w *writer) segmentKey(number uint64) {
 	w.key = binary.BigEndian.AppendUint64(w.key, number)
 }
 
-func (w *writer) segment(number uint64, c *segmentCursor, entries []slot) {
-	w.segmentKey(number)
-	w.value = binary.AppendVarint(w.value, c.openSinceMs)
-	w.value = binary.AppendVarint(w.value, c.openLastMs)
-	for _, s := range entries {
-		w.value = binary.LittleEndian.AppendUint64(w.value, s.lo)
-		w.value = binary.LittleEndian.AppendUint64(w.value, s.hi)
-		w.value = binary.LittleEndian.AppendUint32(w.value, s.content)
-		w.value = append(w.value, byte(s.status()))
-	}
-	w.end()
-}
-
 func (w *writer) noSegment(number uint64) {
 	w.segmentKey(number)
 	w.emit(w.key, nil)
@@ -88,14 +96,6 @@ func (w *writer) noSegment(number uint64) {
 func (w *writer) seriesKey(kind byte, k seriesKey) {
 	w.begin(kind)
 	w.key = appendString(appendString(w.key, k.source), k.name)
-}
-
-func (w *writer) window(r *row[float64]) {
-	w.seriesKey(kindWindow, r.key)
-	for _, v := range r.tape.view() {
-		w.value = binary.LittleEndian.AppendUint64(w.value, math.Float64bits(v))
-	}
-	w.end()
 }
 
 // forecasts writes the last added entries of a stream, as far as they are
@@ -158,13 +158,6 @@ func (r *reader) byte() byte {
 	return 0
 }
 
-func (r *reader) uint32() uint32 {
-	if b := r.take(4); b != nil {
-		return binary.LittleEndian.Uint32(b)
-	}
-	return 0
-}
-
 func (r *reader) uint64() uint64 {
 	if b := r.take(8); b != nil {
 		return binary.LittleEndian.Uint64(b)
@@ -211,12 +204,18 @@ func (r *reader) count(size int) int {
 	return int(n)
 }
 
-func (r *reader) string() string { return string(r.take(r.count(1))) }
+func (r *reader) bytes() []byte { return r.take(r.count(1)) }
 
-func (r *reader) version() {
-	if v := r.byte(); r.err == nil && v != formatVersion {
-		r.fail(fmt.Sprintf("unknown format version %d, written by another release: run one that knows it", v))
+func (r *reader) string() string { return string(r.bytes()) }
+
+// version reads the format version of a value of kind k.
+func (r *reader) version(k kindFormat) byte {
+	v := r.byte()
+	if r.err == nil && (v < k.oldest || v > k.writes) {
+		r.fail(fmt.Sprintf("unknown format version %d, this build reads versions %d to %d: it was written by another release, run that one or a newer one",
+			v, k.oldest, k.writes))
 	}
+	return v
 }
 
 // done returns the first fault; bytes left over are one.

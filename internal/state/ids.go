@@ -48,7 +48,7 @@ const (
 
 // ID is an identity and its content in the form they are remembered.
 type ID struct {
-	lo, hi  uint64
+	hash    hash
 	content uint32
 }
 
@@ -67,19 +67,26 @@ func newHasher(key [16]byte) hasher {
 }
 
 func (h *hasher) id(identity, content []byte) ID {
-	lo, hi := siphash.Hash128(h.k0, h.k1, identity)
-	return ID{lo: lo, hi: hi, content: uint32(siphash.Hash(h.c0, h.c1, content))}
+	return ID{
+		hash:    hashOf(siphash.Hash128(h.k0, h.k1, identity)),
+		content: uint32(siphash.Hash(h.c0, h.c1, content)),
+	}
+}
+
+// hashOf keeps 104 of 128 bits.
+func hashOf(lo, hi uint64) hash {
+	return hash{a: uint32(lo), b: uint32(lo >> 32), mid: uint32(hi >> 24), top: uint8(hi >> 56)}
 }
 
 // Look says what is known about an identity. content is what must be equal for
 // the same identity to be a duplicate. The ID is for Remember.
 func (t *Task) Look(identity, content []byte) (ID, Verdict) {
 	id := t.hash.id(identity, content)
-	s := t.ids.table.get(id.lo, id.hi)
+	s := t.ids.table.get(id.hash)
 	switch {
 	case s.meta == 0 || segmentBefore(s.meta, t.cur.segments.floor):
 		return id, Unseen
-	case s.status() == Dead:
+	case statusOf(s.meta) == Dead:
 		return id, Died
 	case s.content != id.content:
 		return id, Conflict
@@ -96,7 +103,9 @@ func (t *Task) Remember(id ID, st Status) {
 		c.filled = 0
 	}
 	c.filled++
-	t.ids.put(slot{lo: id.lo, hi: id.hi, content: id.content, meta: metaOf(st, c.filling)})
+	if t.ids.put(entry{hash: id.hash, content: id.content, meta: metaOf(st, c.filling)}, c) {
+		c.known++
+	}
 }
 
 const segmentMask = 1<<30 - 1
@@ -105,87 +114,178 @@ func metaOf(st Status, segment uint64) uint32 {
 	return uint32(st)<<30 | uint32(segment&segmentMask)
 }
 
-func (s slot) status() Status { return Status(s.meta >> 30) }
+func statusOf(meta uint32) Status { return Status(meta >> 30) }
 
 // segmentBefore compares the 30 bits of a segment number in meta with a whole
-// one. Living segments are less than 2^29 apart (settings.go; Restore checks
-// it), so the distance modulo 2^30 tells which is older.
+// one. Segments that the table holds are less than 2^29 apart (settings.go;
+// Restored checks it), so the distance modulo 2^30 tells which is older.
 func segmentBefore(meta uint32, segment uint64) bool {
 	return (meta-uint32(segment&segmentMask))&(1<<29) != 0
+}
+
+// segmentOf is the whole number of the segment in meta; newest is one that is
+// not before it.
+func segmentOf(meta uint32, newest uint64) uint64 {
+	return newest - uint64((uint32(newest&segmentMask)-meta)&segmentMask)
+}
+
+// entry is an ID on its way into a segment.
+type entry struct {
+	hash
+
+	content, meta uint32
 }
 
 // idSet is the table of IDs with what is needed to write them and to take
 // changes back.
 type idSet struct {
 	table table
-	// tail holds the entries of the segments that are not closed as of the
-	// last commit, in order: the committed ones of the newest segment, then
-	// the sealed batch's, then the open batch's. log runs parallel to its
-	// end and says what each entry replaced.
-	tail, log []slot
-	// start is where in tail the first segment begins that is not closed;
-	// more than 0 only between Seal and its end.
-	start int
-	// closed are the segments from swept on that are not rewritten any more.
-	closed []closedSegment
-	// swept is the lowest segment that the table may hold.
-	swept uint64
+	// tail holds the entries of the segments that may still be written: those
+	// that may be merged, then those of the newest one, as of the last commit;
+	// then the sealed batch's, then the open batch's. The last puts entries
+	// are not committed.
+	tail []entry
+	puts int
+	// log says what those entries replaced, where they replaced anything.
+	log []replaced
+	// closed are the segments from floor on that are not rewritten any more,
+	// as of the last commit, but those from settledEnd on may be merged.
+	closed []extent
+	// suffix is what the sealed batch puts in place of closed[suffixAt:];
+	// only when it resealed.
+	suffix   []extent
+	suffixAt int
+	resealed bool
+	// superseded counts the entries of a segment whose ID has moved to a
+	// later one.
+	superseded map[uint64]int
+	// swept is the floor of the last commit: what is below is taken out of
+	// the table, shard by shard. sweepNext is the next one, sweepLeft how many
+	// there are to go.
+	swept                uint64
+	sweepNext, sweepLeft int
 }
 
-type closedSegment struct {
-	commitMs int64
-	entries  int
+// replaced is the slot that the entry at (counted from the first one not
+// committed) took. known is true when its ID was known at that time.
+type replaced struct {
+	at       int
+	previous slot
+	known    bool
+	segment  uint64
 }
 
-func (x *idSet) put(s slot) {
-	previous, _ := x.table.put(s)
-	x.tail = append(x.tail, s)
-	x.log = append(x.log, previous)
+// put stores an entry and says whether its ID was unknown before.
+func (x *idSet) put(e entry, c *segmentCursor) (unknown bool) {
+	previous, _ := x.table.put(e.hash, e.content, e.meta)
+	x.tail = append(x.tail, e)
+	x.puts++
+	if previous.meta == 0 {
+		return true
+	}
+	r := replaced{at: x.puts - 1, previous: previous, segment: segmentOf(previous.meta, c.filling)}
+	r.known = !segmentBefore(previous.meta, c.floor)
+	if r.known {
+		x.supersede(r.segment, 1)
+	}
+	x.log = append(x.log, r)
+	return !r.known
+}
+
+func (x *idSet) supersede(segment uint64, by int) {
+	if x.superseded == nil {
+		x.superseded = make(map[uint64]int)
+	}
+	if x.superseded[segment] += by; x.superseded[segment] == 0 {
+		delete(x.superseded, segment)
+	}
 }
 
 func (x *idSet) undo(to int) {
-	for len(x.log) > to {
-		last, lastTail := len(x.log)-1, len(x.tail)-1
-		previous, s := x.log[last], x.tail[lastTail]
-		x.log, x.tail = x.log[:last], x.tail[:lastTail]
-		// What was evicted by a batch that has committed meanwhile must
-		// not come back: no sweep would find it again.
-		if previous.meta == 0 || segmentBefore(previous.meta, x.swept) {
-			x.table.remove(s.lo, s.hi)
-		} else {
-			x.table.put(previous)
+	for x.puts > to {
+		last := len(x.tail) - 1
+		e := x.tail[last]
+		x.tail = x.tail[:last]
+		x.puts--
+		if n := len(x.log); n > 0 && x.log[n-1].at == x.puts {
+			r := x.log[n-1]
+			x.log = x.log[:n-1]
+			if x.putBack(e, r) {
+				continue
+			}
 		}
+		x.table.remove(e.hash)
 	}
 }
 
-// rollback follows undo(0) and goes back to the bounds of the last commit.
-func (x *idSet) rollback(c segmentCursor) {
-	x.start = 0
-	x.closed = x.closed[:c.closedEnd-x.swept]
+// putBack restores what an entry replaced. What was evicted by a batch that
+// has committed meanwhile would only take room until the next eviction.
+func (x *idSet) putBack(e entry, r replaced) bool {
+	if segmentBefore(r.previous.meta, x.swept) {
+		return false
+	}
+	if r.known {
+		x.supersede(r.segment, -1)
+	}
+	x.table.put(e.hash, r.previous.content, r.previous.meta)
+	return true
 }
 
-// commit forgets the first entries of the log and lets go of what the batch
-// evicted.
-func (x *idSet) commit(entries int, before, now segmentCursor) Evictions {
-	x.log = append(x.log[:0], x.log[entries:]...)
-	x.tail = append(x.tail[:0], x.tail[x.start:]...)
-	x.start = 0
-	if now.floor == before.floor {
-		return Evictions{}
-	}
-	var e Evictions
-	x.table.sweep(func(s slot) bool {
-		switch {
-		case !segmentBefore(s.meta, now.floor):
-			return false
-		case segmentBefore(s.meta, now.timeFloor):
-			e.ByTime++
-		default:
-			e.ByCount++
+// commit forgets how to take back the first puts, takes over the segments the
+// batch has left, and begins to take out what it evicted.
+func (x *idSet) commit(puts int, now *segmentCursor) {
+	x.puts -= puts
+	left := x.log[:0]
+	for _, r := range x.log {
+		if r.at >= puts {
+			r.at -= puts
+			left = append(left, r)
 		}
-		return true
-	})
-	x.closed = append(x.closed[:0], x.closed[now.floor-x.swept:]...)
-	x.swept = now.floor
-	return e
+	}
+	x.log = left
+	if !x.resealed {
+		return
+	}
+	x.resealed = false
+	drop := 0
+	for _, s := range x.suffix {
+		if s.last < now.settledEnd {
+			drop += s.entries
+		}
+	}
+	x.tail = append(x.tail[:0], x.tail[drop:]...)
+	x.closed = append(x.closed[:x.suffixAt], x.suffix...)
+	if now.floor == x.swept {
+		return
+	}
+	gone := 0
+	for gone < len(x.closed) && x.closed[gone].last < now.floor {
+		gone++
+	}
+	x.closed = append(x.closed[:0], x.closed[gone:]...)
+	for segment := range x.superseded {
+		if segment < now.floor {
+			delete(x.superseded, segment)
+		}
+	}
+	x.swept, x.sweepLeft = now.floor, shards
+}
+
+const (
+	// sweepRounds is how often the table is gone over while as many IDs come
+	// as go in one eviction: each ID that comes pays for looking at 32 slots.
+	sweepRounds = 2
+	// minSweep is how many shards a commit looks at, however small.
+	minSweep = 2
+)
+
+// sweep takes evicted IDs out of some shards, in proportion to the IDs that
+// were committed.
+func (x *idSet) sweep(committed, maxIDs int) {
+	n := minSweep + int(int64(committed)*shards*bulk*sweepRounds/int64(maxIDs))
+	for n = min(n, x.sweepLeft); n > 0; n-- {
+		x.table.sweep(x.sweepNext, func(s slot) bool { return segmentBefore(s.meta, x.swept) })
+		x.sweepNext = (x.sweepNext + 1) % shards
+		x.sweepLeft--
+	}
 }

@@ -65,7 +65,8 @@ func DecodeLedger(key, value []byte) (l Ledger, ok bool, err error) {
 	r := restoration{}
 	k, v := &reader{rest: key[2:]}, &reader{rest: value}
 	if value != nil {
-		v.version()
+		kind, _ := kinds(kindLedger)
+		v.version(kind)
 	}
 	if err := r.restoreLedger(k, v, value == nil); err != nil {
 		return Ledger{}, true, fmt.Errorf("ledger record: %w", err)

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
-	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -74,7 +73,10 @@ type world struct {
 	whole                   []change
 	clockMs                 int64
 	identities, series      int
-	evictions               int
+	shape                   shape
+	burst                   int // signals at once, at most
+	evictions, merges       int
+	deltas                  int
 	longestPauseMs          int64
 }
 
@@ -90,6 +92,19 @@ func newWorld(t *testing.T, seed uint64) *world {
 		open: newNaive(), sealed: newNaive(), committed: newNaive(),
 		changelog: map[string][]byte{}, clockMs: 1000,
 		identities: 200 + rng.IntN(4000), series: 1 + rng.IntN(8),
+		burst: 600,
+		// Small enough that a few hundred IDs go through all merges.
+		shape: shape{closeAt: 1 + rng.IntN(6), fanOut: 2 + rng.IntN(3), largest: 20 + rng.IntN(200)},
+	}
+	if seed%4 == 1 {
+		w.shape = production()
+	}
+	if seed%2 == 0 { // segments are merged more than they age
+		w.settings.DedupeWindow *= 30
+		w.settings.DedupeMaxIDs = 400 + rng.IntN(1000)
+		w.identities = 3 * w.settings.DedupeMaxIDs
+		w.series *= 30
+		w.burst, w.shape.closeAt, w.shape.largest = 40, 1+rng.IntN(3), 30+rng.IntN(100)
 	}
 	w.task, w.standby = w.fresh(), w.fresh()
 	return w
@@ -102,6 +117,7 @@ func (w *world) fresh() *Task {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	task.shape = w.shape
 	return task
 }
 
@@ -217,6 +233,16 @@ func (w *world) seal() {
 func (w *world) checkBatch() {
 	seen := map[string]bool{}
 	for _, c := range w.batch {
+		switch {
+		case c.key[0] == kindDelta:
+			w.deltas++
+		case c.key[0] == kindSegment && c.value != nil:
+			if len(c.value) > 64+w.task.segmentSize()*(entryBytes+2) {
+				w.t.Fatalf("segment of %d bytes, want at most %d IDs", len(c.value), w.task.segmentSize())
+			}
+		case c.value == nil && binary.BigEndian.Uint64(c.key[2:]) >= w.task.cur.segments.floor:
+			w.merges++
+		}
 		same := c.value != nil && bytes.Equal(c.value, w.changelog[string(c.key)])
 		if seen[string(c.key)] || same && c.key[0] != kindBounds {
 			w.t.Fatalf("key %q is written twice (%v) or unchanged (%v)", c.key, seen[string(c.key)], same)
@@ -240,7 +266,7 @@ func (w *world) expire() {
 	latest := c.clockMs - windowMs*9/8 - 2*w.longestPauseMs
 	for identity, held := range w.open.ids {
 		id, _ := w.task.Look([]byte(identity), nil)
-		s := w.task.ids.table.get(id.lo, id.hi)
+		s := w.task.ids.table.get(id.hash)
 		if !segmentBefore(s.meta, c.floor) {
 			if held.bornMs < latest && len(w.batch) > 0 {
 				w.t.Fatalf("%s from %d is still there at %d, window %d ms", identity, held.bornMs, c.clockMs, windowMs)
@@ -278,19 +304,54 @@ func (w *world) rollback() {
 	}
 }
 
-// restored returns a new Task with the committed changelog, compacted and in
-// random order, or whole as it was written.
-func (w *world) restored(compacted bool) *Task {
-	changes := w.whole
-	if compacted {
-		changes = nil
+// compaction is what is left of a changelog.
+type compaction int
+
+const (
+	// uncompacted: all that was ever written.
+	uncompacted compaction = iota
+	// compacted: the last value of each key, in random order.
+	compacted
+	// compacting: what a cleaner at work leaves. Of what a later record
+	// supersedes, any may be gone; tombstones that supersede nothing that is
+	// left, too.
+	compacting
+)
+
+func (w *world) log(c compaction) (changes []change) {
+	switch c {
+	case uncompacted:
+		return w.whole
+	case compacted:
 		for _, k := range slices.Sorted(maps.Keys(w.changelog)) {
 			changes = append(changes, change{[]byte(k), w.changelog[k]})
 		}
 		w.rng.Shuffle(len(changes), func(i, j int) { changes[i], changes[j] = changes[j], changes[i] })
+	case compacting:
+		last := make(map[string]int)
+		for i, c := range w.whole {
+			last[string(c.key)] = i
+		}
+		cleanedTo, kept := w.rng.IntN(len(w.whole)+1), 1+w.rng.IntN(10)
+		left := make(map[string]bool)
+		for i, c := range w.whole {
+			key := string(c.key)
+			switch {
+			case i < cleanedTo && i < last[key] && w.rng.IntN(10) >= kept:
+			case i < cleanedTo && c.value == nil && !left[key] && w.rng.IntN(2) == 0:
+			default:
+				changes = append(changes, c)
+				left[key] = true
+			}
+		}
 	}
+	return changes
+}
+
+// restored returns a new Task with the committed changelog.
+func (w *world) restored(c compaction) *Task {
 	task := w.fresh()
-	w.feed(task, changes)
+	w.feed(task, w.log(c))
 	return task
 }
 
@@ -341,15 +402,16 @@ func countsOf(l Ledger) map[string]uint64 {
 	return counts
 }
 
-func (w *world) compareRestored(compacted bool) *Task {
-	task := w.restored(compacted)
-	w.compare(fmt.Sprintf("restored, compacted %v", compacted), task, w.committed)
+func (w *world) compareRestored(c compaction) *Task {
+	task := w.restored(c)
+	w.compare(fmt.Sprintf("restored, compaction %d", c), task, w.committed)
 	got, want := task.committed.segments, w.task.committed.segments
-	got.timeFloor, want.timeFloor = 0, 0
+	got.evicted, want.evicted = Evictions{}, Evictions{}
+	got.settledEnd, want.settledEnd = 0, 0 // either is right
 	if got != want {
 		w.t.Fatalf("restored segments are %+v, want %+v", got, want)
 	}
-	wantSegments, segments := int(want.closedEnd-want.floor), 0
+	wantSegments, segments := len(w.task.ids.closed), 0
 	if want.filled > 0 {
 		wantSegments++
 	}
@@ -367,6 +429,20 @@ func (w *world) compareRestored(compacted bool) *Task {
 	return task
 }
 
+// catchUp feeds the standby what it has not read, and sometimes what it has.
+func (w *world) catchUp() {
+	if w.rng.IntN(3) == 0 {
+		from := max(0, len(w.whole)-len(w.standbyLag)-w.rng.IntN(500))
+		w.standbyLag = slices.Clone(w.whole[from:])
+	}
+	w.feed(w.standby, w.standbyLag)
+	w.standbyLag = nil
+	w.compare("standby", w.standby, w.committed)
+	if got := w.standby.Stats().IDs; got != len(w.committed.ids) {
+		w.t.Fatalf("standby knows %d IDs, want %d", got, len(w.committed.ids))
+	}
+}
+
 func (w *world) step() {
 	switch n := w.rng.IntN(100); {
 	case n < 40:
@@ -374,7 +450,7 @@ func (w *world) step() {
 			w.signal()
 		}
 	case n < 45:
-		for range w.rng.IntN(600) {
+		for range w.rng.IntN(w.burst) {
 			w.signal()
 		}
 	case n < 65 && !w.hasSealed:
@@ -384,13 +460,9 @@ func (w *world) step() {
 	case n < 90:
 		w.rollback()
 	case n < 93:
-		w.feed(w.standby, w.standbyLag)
-		w.standbyLag = nil
-		w.compare("standby", w.standby, w.committed)
-	case n < 94:
-		w.compareRestored(false)
+		w.catchUp()
 	case n < 96:
-		task := w.compareRestored(true)
+		task := w.compareRestored(compaction(w.rng.IntN(3)))
 		if w.rng.IntN(2) == 0 { // another worker goes on
 			w.task, w.open, w.hasSealed = task, w.committed.clone(), false
 		}
@@ -399,54 +471,24 @@ func (w *world) step() {
 
 func TestTask_BehavesLikeNaiveModel(t *testing.T) { //nolint:tparallel // its runs add up evictions
 	t.Parallel()
-	var evictions int
+	var evictions, merges, deltas int
 	for seed := range uint64(20) { //nolint:paralleltest // they add up evictions
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			w := newWorld(t, seed)
-			for range 600 {
+			for range 1000 {
 				w.step()
 			}
 			w.compare("at the end", w.task, w.open)
 			w.rollback()
-			w.compareRestored(true)
-			w.compareRestored(false)
+			for c := range compacting + 1 {
+				w.compareRestored(c)
+			}
 			evictions += w.evictions
+			merges += w.merges
+			deltas += w.deltas
 		})
 	}
-	if evictions < 1000 {
-		t.Errorf("only %d IDs were evicted: the model did not test eviction", evictions)
+	if evictions < 1000 || merges < 300 || deltas < 1000 {
+		t.Errorf("only %d IDs were evicted, %d segments merged away, %d deltas written: the model did not test them", evictions, merges, deltas)
 	}
-}
-
-func equalValues(a, b pulse.Value) bool {
-	return a.Kind == b.Kind && a.Bool == b.Bool && math.Float64bits(a.Number) == math.Float64bits(b.Number) && a.String == b.String &&
-		slices.EqualFunc(a.List, b.List, equalValues) &&
-		slices.EqualFunc(a.Members, b.Members, func(a, b pulse.Member) bool { return a.Name == b.Name && equalValues(a.Value, b.Value) })
-}
-
-func randomValue(rng *rand.Rand, depth int) pulse.Value {
-	kinds := 4
-	if depth > 0 {
-		kinds = 6
-	}
-	v := pulse.Value{Kind: pulse.ValueKind(rng.IntN(kinds))}
-	switch v.Kind {
-	case pulse.Null:
-	case pulse.Bool:
-		v.Bool = rng.IntN(2) == 0
-	case pulse.Number:
-		special := []float64{0, math.Copysign(0, -1), 1, -1, 1 << 47, 1 << 48, -1 << 48, 1 << 62, 1e300, math.Inf(1), math.NaN(), 0.1, rng.NormFloat64()}
-		v.Number = special[rng.IntN(len(special))]
-	case pulse.String:
-		v.String = []string{"", "a", "ü\x00\xff", "some longer text"}[rng.IntN(4)]
-	case pulse.List:
-		for range rng.IntN(4) {
-			v.List = append(v.List, randomValue(rng, depth-1))
-		}
-	case pulse.Object:
-		for i := range rng.IntN(4) {
-			v.Members = append(v.Members, pulse.Member{Name: strconv.Itoa(i), Value: randomValue(rng, depth-1)})
-		}
-	}
-	return v
 }

@@ -11,23 +11,26 @@ import (
 )
 
 // restoration gathers what can only be judged when the whole changelog has
-// been read. Windows go to their place at once, IDs into the table.
+// been read. Windows go to their place at once. Segments are kept as they came,
+// so that those which a later record merges or evicts cost a copy and no more.
 type restoration struct {
-	keyed, bounded  bool
-	bounds          segmentCursor
-	segments        map[uint64]restoredSegment
-	lowest, highest uint64
-	// newest are the entries of the highest segment, which may be open.
-	newest []slot
-	// gone counts the entries of segments with a tombstone.
-	gone    int
-	streams map[seriesKey]map[byte]numbered
-	ledger  Ledger
+	keyed, bounded bool
+	// warm: the Task remembered something before.
+	warm     bool
+	bounds   segmentCursor
+	segments map[uint64]*restoredSegment
+	deltas   map[seriesKey]*delta
+	streams  map[seriesKey]map[byte]numbered
+	ledger   Ledger
 }
 
+// restoredSegment is a segment under the number of its last. value is nil when
+// the table holds its IDs already.
 type restoredSegment struct {
-	sinceMs, lastMs int64
-	entries         int
+	extent
+
+	version byte
+	value   []byte
 }
 
 type numbered struct {
@@ -44,8 +47,13 @@ func (t *Task) Restore(key, value []byte) error {
 	if len(key) > 0 && key[0] == kindEngine {
 		return errors.New("restore state: key is one of the engine's own")
 	}
-	if len(key) < 2 || key[1] != '/' || kindNames[key[0]] == "" {
-		return fmt.Errorf("restore state: key %.32q is of no known kind", key)
+	var kind kindFormat
+	known := len(key) >= 2 && key[1] == '/'
+	if known {
+		kind, known = kinds(key[0])
+	}
+	if !known {
+		return fmt.Errorf("restore state: key %.32q is of no kind that this build knows: if a newer release wrote it, run that one", key)
 	}
 	if t.hasSealed || t.changed() {
 		return errors.New("restore state: batches are outstanding, roll back first")
@@ -53,8 +61,8 @@ func (t *Task) Restore(key, value []byte) error {
 	if t.restoring == nil {
 		t.restoring = t.continueFrom()
 	}
-	if err := t.restoreKind(key[0], key[2:], value); err != nil {
-		return fmt.Errorf("restore %s record: %w", kindNames[key[0]], err)
+	if err := t.restoreKind(key[0], kind, key[2:], value); err != nil {
+		return fmt.Errorf("restore %s record, key %.64q: %w", kind.name, key, err)
 	}
 	return nil
 }
@@ -63,40 +71,36 @@ func (t *Task) Restore(key, value []byte) error {
 func (t *Task) continueFrom() *restoration {
 	c := t.committed.segments
 	r := &restoration{
-		keyed: t.committed.keyed, bounded: t.committed.keyed, bounds: c,
-		segments: make(map[uint64]restoredSegment),
-		lowest:   c.floor, highest: c.closedEnd,
-		newest:  slices.Clone(t.ids.tail),
-		streams: make(map[seriesKey]map[byte]numbered),
-		ledger:  t.committed.ledger,
+		keyed: t.committed.keyed, bounded: t.committed.keyed, warm: t.committed.keyed, bounds: c,
+		segments: make(map[uint64]*restoredSegment),
+		deltas:   make(map[seriesKey]*delta),
+		streams:  make(map[seriesKey]map[byte]numbered),
+		ledger:   t.committed.ledger,
 	}
-	if !t.committed.keyed {
-		r.lowest, r.highest = ^uint64(0), 0
-	}
-	for i, s := range t.ids.closed {
-		r.segments[c.floor+uint64(i)] = restoredSegment{lastMs: s.commitMs, entries: s.entries}
-	}
-	if c.filled > 0 {
-		r.segments[c.closedEnd] = restoredSegment{sinceMs: c.openSinceMs, lastMs: c.openLastMs, entries: c.filled}
-	}
+	t.holdSegments(r)
 	return r
 }
 
-func (t *Task) restoreKind(kind byte, key, value []byte) error {
+func (t *Task) restoreKind(kind byte, f kindFormat, key, value []byte) error {
 	k, v := &reader{rest: key}, &reader{rest: value}
-	if value != nil {
-		v.version()
-	}
 	tombstone := value == nil
+	var version byte
+	if !tombstone {
+		if version = v.version(f); v.err != nil {
+			return v.err
+		}
+	}
 	switch kind {
 	case kindHashKey:
 		return t.restoreHashKey(k, v, tombstone)
 	case kindBounds:
 		return t.restoring.restoreBounds(k, v, tombstone)
 	case kindSegment:
-		return t.restoreSegment(k, v, tombstone)
+		return t.restoring.restoreSegment(k, value, version)
 	case kindWindow:
-		return t.restoreWindow(k, v, tombstone)
+		return t.restoreWindow(k, v, version, tombstone)
+	case kindDelta:
+		return t.restoreDelta(k, v, tombstone)
 	case kindForecast:
 		return t.restoreForecast(k, v, tombstone)
 	case kindLedger:
@@ -110,8 +114,8 @@ func (t *Task) restoreHashKey(k, v *reader, tombstone bool) error {
 		t.restoring.keyed = false
 		return err
 	}
-	var key [hashBytes]byte
-	copy(key[:], v.take(hashBytes))
+	var key [16]byte
+	copy(key[:], v.take(len(key)))
 	if err := v.done(); err != nil {
 		return err
 	}
@@ -148,29 +152,6 @@ func (r *restoration) restoreLedger(k, v *reader, tombstone bool) error {
 	}
 	r.ledger = l
 	return v.done()
-}
-
-func (t *Task) restoreWindow(k, v *reader, tombstone bool) error {
-	source, name := k.string(), k.string()
-	if err := k.done(); err != nil {
-		return err
-	}
-	if tombstone {
-		delete(t.windows.byKey, seriesKey{source, name})
-		return nil
-	}
-	if len(v.rest) == 0 || len(v.rest)%8 != 0 {
-		v.fail("not a whole number of values")
-	}
-	values := make([]float64, 0, len(v.rest)/8)
-	for len(v.rest) > 0 {
-		values = append(values, v.float64())
-	}
-	if err := v.done(); err != nil {
-		return err
-	}
-	t.windows.row(source, name).restore(values, uint64(len(values)), t.windows.limit)
-	return nil
 }
 
 func (t *Task) restoreForecast(k, v *reader, tombstone bool) error {
@@ -226,6 +207,11 @@ func (t *Task) Restored() error {
 	}
 	if err := t.restoredSegments(); err != nil {
 		return fmt.Errorf("restore state: %w", err)
+	}
+	for k, d := range r.deltas {
+		if err := t.restoredDelta(k, d); err != nil {
+			return fmt.Errorf("restore state: window of source %.64q, name %.64q: %w", k.source, k.name, err)
+		}
 	}
 	for k, entries := range r.streams {
 		if err := t.restoreStream(k, entries); err != nil {

@@ -1,8 +1,12 @@
 package state
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 const (
@@ -12,129 +16,230 @@ const (
 	maxProbe = 4096
 	// maxSpan is how far apart segment numbers may be: see segmentBefore.
 	maxSpan = 1 << 29
-	// sweepAt is how many IDs of expired segments a restore lets gather.
-	sweepAt = 1 << 16
 )
 
-// restoreSegment puts the IDs of a segment into the table. A later record of
-// the same segment holds all IDs of an earlier one: segments only grow.
-func (t *Task) restoreSegment(k, v *reader, tombstone bool) error {
+// holdSegments tells a restore what segments the Task has. Those that may
+// still be written are put as the changelog has them: what follows may hold
+// them again, merged.
+func (t *Task) holdSegments(r *restoration) {
+	c, x := &t.committed.segments, &t.ids
+	rest := x.tail
+	keep := func(s extent) {
+		w := writer{emit: func(_, value []byte) {
+			r.segments[s.last] = &restoredSegment{extent: s, version: value[0], value: bytes.Clone(value)}
+		}}
+		w.segment(&s, rest[:s.entries])
+		rest = rest[s.entries:]
+	}
+	for _, s := range x.closed {
+		if s.first < c.settledEnd {
+			r.segments[s.last] = &restoredSegment{extent: s}
+		} else {
+			keep(s)
+		}
+	}
+	if c.filled > 0 {
+		keep(extent{first: c.closedEnd, last: c.closedEnd, sinceMs: c.openSinceMs, lastMs: c.openLastMs, entries: c.filled})
+	}
+}
+
+// restoreSegment keeps a segment's value. A later record of the same number
+// holds all IDs of an earlier one: segments only grow.
+func (r *restoration) restoreSegment(k *reader, value []byte, version byte) error {
 	number := k.bigEndianUint64()
 	if err := k.done(); err != nil {
 		return err
 	}
-	if tombstone {
-		t.dropSegment(number)
+	s := r.segments[number]
+	if value == nil {
+		delete(r.segments, number)
 		return nil
 	}
-	r := t.restoring
-	r.lowest, r.highest = min(r.lowest, number), max(r.highest, number)
-	if r.highest-r.lowest >= maxSpan {
-		return fmt.Errorf("number %d is too far from %d to %d", number, r.lowest, r.highest)
+	body := reader{rest: value[1:]}
+	parsed := body.segmentValue(number, version)
+	if body.err != nil {
+		return body.err
 	}
-	s := restoredSegment{sinceMs: v.varint(), lastMs: v.varint()}
-	if len(v.rest) == 0 || len(v.rest)%entryBytes != 0 {
-		v.fail("not a whole number of IDs")
+	if s == nil {
+		s = new(restoredSegment)
+		r.segments[number] = s
 	}
-	s.entries = len(v.rest) / entryBytes
-	if number == r.highest {
-		r.newest = r.newest[:0]
-	}
-	for v.err == nil && len(v.rest) > 0 {
-		if err := t.restoreID(number, v); err != nil {
-			return err
-		}
-	}
-	r.segments[number] = s
-	return v.done()
-}
-
-func (t *Task) restoreID(number uint64, v *reader) error {
-	s := slot{lo: v.uint64(), hi: v.uint64(), content: v.uint32()}
-	st := Status(v.byte())
-	if st != Scored && st != Dead {
-		return fmt.Errorf("unknown status %d of an ID", st)
-	}
-	s.meta = metaOf(st, number)
-	if number == t.restoring.highest {
-		t.restoring.newest = append(t.restoring.newest, s)
-	}
-	held := t.ids.table.get(s.lo, s.hi)
-	if held.meta != 0 && segmentBefore(s.meta, uint64(held.meta)) {
-		return nil // remembered again since, in a later segment
-	}
-	if _, probe := t.ids.table.put(s); probe > maxProbe {
-		return errors.New("hashes of IDs crowd together: not written by this service")
-	}
+	s.extent, s.version = parsed.extent, version
+	s.value = append(s.value[:0], value...)
 	return nil
 }
 
-// dropSegment forgets a segment. Its IDs are taken out now and then, so that
-// restoring a long changelog needs no more memory than the living ones and as
-// many again.
-func (t *Task) dropSegment(number uint64) {
-	r := t.restoring
-	s, ok := r.segments[number]
-	if !ok {
-		return
-	}
-	delete(r.segments, number)
-	r.gone += s.entries
-	if r.gone > sweepAt && r.gone > t.ids.table.n/2 {
-		t.sweepRestored()
-	}
-}
-
-// sweepRestored takes out the IDs of segments that are gone.
-func (t *Task) sweepRestored() {
-	r := t.restoring
-	r.gone = 0
-	t.ids.table.sweep(func(s slot) bool {
-		below := (uint32(r.highest) - s.meta) & segmentMask
-		_, held := r.segments[r.highest-uint64(below)]
-		return !held
-	})
-}
-
-// restoredSegments checks that all segments are there and takes over where the
-// changelog ends.
+// restoredSegments checks that all segments are there, puts their IDs into the
+// table and takes over where the changelog ends.
 func (t *Task) restoredSegments() error {
 	r := t.restoring
-	c := r.bounds
 	if !r.bounded {
 		if len(r.segments) > 0 {
 			return errors.New("segments of IDs, but no record of their bounds")
 		}
 		return nil
 	}
-	if c.floor > c.closedEnd {
-		return fmt.Errorf("bounds of IDs begin at segment %d, after their end at %d", c.floor, c.closedEnd)
+	closed, open, err := r.whole()
+	if err != nil {
+		return err
 	}
-	if len(r.segments) > 0 && r.highest > c.closedEnd {
-		return fmt.Errorf("segment %d of IDs is beyond the bounds, which end at %d", r.highest, c.closedEnd)
+	if r.warm {
+		r.bounds.evicted = t.committed.segments.evicted
 	}
-	closed := make([]closedSegment, 0, len(r.segments))
-	for number := c.floor; number < c.closedEnd; number++ {
-		s, ok := r.segments[number]
-		if !ok {
-			return fmt.Errorf("segment %d of IDs is missing", number)
-		}
-		closed = append(closed, closedSegment{commitMs: s.lastMs, entries: s.entries})
+	t.cur.segments = r.bounds
+	if err := t.fillTable(closed, open); err != nil {
+		return err
 	}
-	for number := range r.segments {
-		if number < c.floor {
-			delete(r.segments, number)
-		}
-	}
-	c.timeFloor, c.filling = c.floor, c.closedEnd
-	c.filled, c.openSinceMs, c.openLastMs = 0, 0, 0
-	t.ids.tail = t.ids.tail[:0]
-	if open, ok := r.segments[c.closedEnd]; ok {
-		t.ids.tail = append(t.ids.tail, r.newest...)
-		c.filled, c.openSinceMs, c.openLastMs = len(r.newest), open.sinceMs, open.lastMs
-	}
-	t.sweepRestored()
-	t.ids.closed, t.ids.swept = closed, c.floor
-	t.cur.segments = c
+	t.continueSegments(closed, open)
 	return nil
+}
+
+// whole returns the closed segments, which must be all between the bounds, and
+// the one being filled, if there is one. Segments that a merged one covers are
+// left from before it.
+func (r *restoration) whole() (closed []*restoredSegment, open *restoredSegment, err error) {
+	c := &r.bounds
+	if c.floor > c.closedEnd || c.closedEnd-c.floor >= maxSpan {
+		return nil, nil, fmt.Errorf("bounds of IDs begin at segment %d and end at %d, which cannot be", c.floor, c.closedEnd)
+	}
+	if r.segments[c.closedEnd] != nil && r.segments[c.closedEnd].first == c.closedEnd {
+		open = r.segments[c.closedEnd]
+	}
+	all := slices.SortedFunc(maps.Values(r.segments), func(a, b *restoredSegment) int { return cmp.Compare(b.last, a.last) })
+	if len(all) > 0 && all[0].last > c.closedEnd {
+		return nil, nil, fmt.Errorf("segment %d of IDs is beyond the bounds, which end at %d", all[0].last, c.closedEnd)
+	}
+	next := c.closedEnd // all from it on are there
+	for _, s := range all {
+		if s == open || s.last >= next || s.last < c.floor {
+			continue
+		}
+		if s.last != next-1 {
+			break
+		}
+		closed = append(closed, s)
+		next = s.first
+	}
+	if next != c.floor {
+		return nil, nil, fmt.Errorf("segment %d of IDs is missing", next-1)
+	}
+	slices.Reverse(closed)
+	return closed, open, nil
+}
+
+// fillTable puts the IDs of segments into the table, oldest first. Values are
+// given up as they are read.
+func (t *Task) fillTable(closed []*restoredSegment, open *restoredSegment) error {
+	r, x := t.restoring, &t.ids
+	segments := slices.Clone(closed)
+	if open != nil {
+		segments = append(segments, open)
+	}
+	if !r.warm {
+		n := 0
+		for _, s := range segments {
+			n += s.entries
+		}
+		x.table = table{expected: x.table.expected}
+		if n > shards*minSize {
+			x.table.reserve(n)
+		}
+	}
+	x.superseded = nil
+	t.settleRestored(segments)
+	x.tail = x.tail[:0]
+	for _, s := range segments {
+		if s.value == nil {
+			continue
+		}
+		if err := t.fillFrom(s); err != nil {
+			return err
+		}
+		s.value = nil
+	}
+	return t.recount(segments)
+}
+
+// settleRestored says which segments may still be merged: the newest that are
+// small and young.
+func (t *Task) settleRestored(segments []*restoredSegment) {
+	c, left := &t.cur.segments, t.segmentSize()
+	c.settledEnd = c.closedEnd
+	for _, s := range slices.Backward(segments) {
+		if s.last >= c.closedEnd {
+			continue
+		}
+		left -= s.entries
+		if left < 0 || s.value == nil || s.entries >= t.largestMerge() || t.aged(s.sinceMs) {
+			return
+		}
+		c.settledEnd = s.first
+	}
+}
+
+// fillFrom puts a segment's IDs into the table. On a warm Task too none of them
+// belongs to a later segment: whatever rewrites a segment is followed, in the
+// changelog, by all segments after it that were written since.
+func (t *Task) fillFrom(s *restoredSegment) error {
+	x, keep := &t.ids, s.last >= t.cur.segments.settledEnd
+	body := reader{rest: s.value[1:]}
+	v := body.segmentValue(s.last, s.version)
+	return v.each(func(e *entry) error {
+		if keep {
+			x.tail = append(x.tail, *e)
+		}
+		if _, probe := x.table.put(e.hash, e.content, e.meta); probe > maxProbe {
+			return errors.New("hashes of IDs crowd together: not written by this service")
+		}
+		return nil
+	})
+}
+
+// recount takes out what is evicted, and counts what is known and how many of
+// each segment's entries have moved to a later one.
+func (t *Task) recount(segments []*restoredSegment) error {
+	c, x := &t.cur.segments, &t.ids
+	gone := func(s slot) bool { return segmentBefore(s.meta, c.floor) }
+	live := make([]int, len(segments))
+	for i := range x.table.shards {
+		sh := &x.table.shards[i]
+		if t.restoring.warm && sh.n > 0 {
+			x.table.sweep(i, gone)
+		}
+		for _, s := range sh.slots {
+			if s.meta == 0 {
+				continue
+			}
+			number := segmentOf(s.meta, c.closedEnd)
+			at, _ := slices.BinarySearchFunc(segments, number, func(s *restoredSegment, n uint64) int { return cmp.Compare(s.last, n) })
+			if at == len(segments) || number < segments[at].first {
+				return fmt.Errorf("an ID is in segment %d, which the bounds do not have", number)
+			}
+			live[at]++
+		}
+	}
+	c.known = 0
+	for i, s := range segments {
+		c.known += live[i]
+		if moved := s.entries - live[i]; moved > 0 {
+			x.supersede(s.last, moved)
+		}
+	}
+	return nil
+}
+
+// continueSegments is the end of restoredSegments: the lists that commit and
+// seal go on with.
+func (t *Task) continueSegments(closed []*restoredSegment, open *restoredSegment) {
+	c, x := &t.cur.segments, &t.ids
+	x.closed = x.closed[:0]
+	for _, s := range closed {
+		x.closed = append(x.closed, s.extent)
+	}
+	c.filling = c.closedEnd
+	c.filled, c.openSinceMs, c.openLastMs = 0, 0, 0
+	if open != nil {
+		c.filled, c.openSinceMs, c.openLastMs = open.entries, open.sinceMs, open.lastMs
+	}
+	x.swept, x.sweepLeft = c.floor, 0
 }

@@ -47,7 +47,12 @@ func sample(t testing.TB) []change {
 	task.Observe("s", "n", 1.5)
 	task.Learn("s", "n", pulse.ObjectValue(pulse.Member{Name: "a", Value: pulse.ListValue([]pulse.Value{pulse.NumberValue(0.5), pulse.StringValue("x")})}))
 	task.CountDead(pulse.TooLarge)
-	return append(out, sealed(task, 2000)...)
+	for i := range 4 {
+		task.Observe("s", "n", float64(i))
+	}
+	out = append(out, sealed(task, 2000)...)
+	task.Observe("s", "n", 2.5)
+	return append(out, sealed(task, 2500)...)
 }
 
 func TestRestore_RefusesWhatItDoesNotKnow(t *testing.T) {
@@ -59,33 +64,44 @@ func TestRestore_RefusesWhatItDoesNotKnow(t *testing.T) {
 		want       string
 	}{
 		{"the engine's key", []byte("\x00owner"), []byte{1}, "engine"},
-		{"no key", nil, []byte{1}, "no known kind"},
-		{"unknown kind", []byte("z/"), []byte{1}, "no known kind"},
-		{"kind without slash", []byte("ledger"), []byte{1}, "no known kind"},
-		{"empty value", []byte("l/"), []byte{}, "ledger record: too short"},
-		{"newer version", []byte("l/"), []byte{2, 0, 0, 0, 0}, "ledger record: unknown format version 2"},
-		{"ledger too long", []byte("l/"), []byte{1, 0, 0, 0, 0, 9}, "ledger record: too long"},
-		{"ledger with a false count", []byte("l/"), []byte{1, 0, 0, 0, 200, 1}, "ledger record: too short"},
-		{"hash key too short", []byte("k/"), []byte{1, 2, 3}, "hash key record: too short"},
-		{"segment key too short", []byte("s/\x00"), []byte{1, 0, 0}, "segment record: too short"},
-		{"segment of a fraction", segment(1), []byte{1, 0, 0, 7}, "segment record: not a whole number"},
-		{"segment without IDs", segment(1), []byte{1, 0, 0}, "segment record: not a whole number"},
-		{"status of no kind", segment(1), append([]byte{1, 0, 0}, make([]byte, 21)...), "segment record: unknown status"},
-		{"window of a fraction", []byte("w/\x01s\x01n"), []byte{1, 1, 2, 3}, "window record: not a whole number"},
-		{"window key too long", []byte("w/\x01s\x01nn"), make([]byte, 9), "window record: too long"},
-		{"window key too short", []byte("w/\x09s"), nil, "window record: too short"},
-		{"forecast in another's slot", []byte("f/\x01s\x01n\x05"), []byte{1, 4, 0}, "forecast record: number"},
-		{"forecast of no type", []byte("f/\x01s\x01n\x05"), []byte{1, 5, 99}, "forecast record: unknown tag"},
-		{"forecast with a false count", []byte("f/\x01s\x01n\x05"), []byte{1, 5, tagList, 200, 1}, "forecast record: too short"},
-		{"forecast too deep", []byte("f/\x01s\x01n\x05"), append([]byte{1, 5}, bytes.Repeat([]byte{tagList, 1}, 20_000)...), "forecast record: nested too deep"},
-		{"bounds too short", []byte("m/"), []byte{1, 1}, "bounds record: bad number"},
+		{"no key", nil, []byte{1}, "of no kind that this build knows"},
+		{"unknown kind", []byte("z/"), []byte{1}, "of no kind that this build knows"},
+		{"kind without slash", []byte("ledger"), []byte{1}, "of no kind that this build knows"},
+		{"empty value", []byte("l/"), []byte{}, "restore ledger record|too short"},
+		{"newer version", []byte("l/"), []byte{2, 0, 0, 0, 0}, "ledger record, key \"l/\": unknown format version 2, this build reads versions 1 to 1: it was written by another release, run that one or a newer one"},
+		{"newer segment", segment(1), []byte{3, 0, 0, 0, 0}, "unknown format version 3, this build reads versions 1 to 2"},
+		{"version that never was", []byte("w/\x01s\x01n"), []byte{0, 0}, "unknown format version 0"},
+		{"ledger too long", []byte("l/"), []byte{1, 0, 0, 0, 0, 9}, "restore ledger record|too long"},
+		{"ledger with a false count", []byte("l/"), []byte{1, 0, 0, 0, 200, 1}, "restore ledger record|too short"},
+		{"hash key too short", []byte("k/"), []byte{1, 2, 3}, "restore hash key record|too short"},
+		{"segment key too short", []byte("s/\x00"), []byte{1, 0, 0}, "restore segment record|too short"},
+		{"segment of half an ID", segment(1), []byte{2, 0, 0, 0, 0, 7}, "restore segment record|not a whole number"},
+		{"segment of more than there are", segment(1), append([]byte{2, 0, 0, 2, 0}, make([]byte, 17)...), "restore segment record|more segments than"},
+		{"dead ID that is not there", segment(1), append([]byte{2, 0, 0, 0, 1, 1}, make([]byte, 17)...), "restore segment record|dead IDs"},
+		{"the same ID dead twice", segment(1), append([]byte{2, 0, 0, 0, 2, 0, 0}, make([]byte, 17)...), "restore segment record|dead IDs"},
+		{"delta without values", []byte("d/\x01s\x01n"), []byte{1, 3}, "restore window delta record|not a whole number"},
+		{"delta beyond all counting", []byte("d/\x01s\x01n"), append(binary.AppendUvarint([]byte{1}, math.MaxUint64), make([]byte, 8)...), "restore window delta record|more values"},
+		{"window of more than there were", []byte("w/\x01s\x01n"), append([]byte{2, 1}, make([]byte, 16)...), "restore window record|more values"},
+		{"segment of a fraction", segment(1), []byte{1, 0, 0, 7}, "restore segment record|not a whole number"},
+		{"segment without IDs", segment(1), []byte{1, 0, 0}, "restore segment record|not a whole number"},
+		{"status of no kind", segment(1), append([]byte{1, 0, 0}, make([]byte, 21)...), "restore segment record|unknown status"},
+		{"window of a fraction", []byte("w/\x01s\x01n"), []byte{1, 1, 2, 3}, "restore window record|not a whole number"},
+		{"window key too long", []byte("w/\x01s\x01nn"), append([]byte{1}, make([]byte, 8)...), "restore window record|too long"},
+		{"window key too short", []byte("w/\x09s"), nil, "restore window record|too short"},
+		{"forecast in another's slot", []byte("f/\x01s\x01n\x05"), []byte{1, 4, 0}, "restore forecast record|number"},
+		{"forecast of no type", []byte("f/\x01s\x01n\x05"), []byte{1, 5, 99}, "restore forecast record|unknown tag"},
+		{"forecast with a false count", []byte("f/\x01s\x01n\x05"), []byte{1, 5, tagList, 200, 1}, "restore forecast record|too short"},
+		{"forecast too deep", []byte("f/\x01s\x01n\x05"), append([]byte{1, 5}, bytes.Repeat([]byte{tagList, 1}, 20_000)...), "restore forecast record|nested too deep"},
+		{"bounds too short", []byte("m/"), []byte{1, 1}, "restore bounds record|bad number"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			err := newTask(t, testSettings()).Restore(test.key, test.value)
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("Restore(%q, %v) = %v, want an error with %q", test.key, test.value, err, test.want)
+			for want := range strings.SplitSeq(test.want, "|") {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("Restore(%q, %v) = %v, want an error with %q", test.key, test.value, err, want)
+				}
 			}
 		})
 	}
@@ -99,6 +115,7 @@ func TestRestored_RefusesAChangelogThatIsNotWhole(t *testing.T) {
 		{"k/", "no hash key"},
 		{"m/", "no record of their bounds"},
 		{"s/\x00\x00\x00\x00\x00\x00\x00\x00", "segment 0 of IDs is missing"},
+		{"w/\x01s\x01n", "values came after a window that is missing"},
 	} {
 		task := newTask(t, testSettings())
 		for _, c := range sample(t) {
@@ -199,38 +216,71 @@ func TestRestore_RefusesBetweenBatches(t *testing.T) {
 	}
 }
 
-func TestRestore_RefusesCrowdedHashes(t *testing.T) {
-	t.Parallel()
-	task := newTask(t, testSettings())
-	var err error
-	for n := 0; n < 2 && err == nil; n++ {
-		value := []byte{formatVersion, 0, 0}
-		for i := range uint64(maxSegment) {
-			value = binary.LittleEndian.AppendUint64(value, 42)
-			value = binary.LittleEndian.AppendUint64(value, uint64(n)<<32+i)
-			value = append(value, 0, 0, 0, 0, byte(Scored))
-		}
-		err = task.Restore(binary.BigEndian.AppendUint64([]byte("s/"), uint64(n)), value)
+// segmentRecord is a segment of IDs with the given hashes.
+func segmentRecord(number uint64, hashes ...hash) change {
+	var c change
+	w := writer{emit: func(key, value []byte) { c = change{bytes.Clone(key), bytes.Clone(value)} }}
+	entries := make([]entry, len(hashes))
+	for i, h := range hashes {
+		entries[i] = entry{hash: h, meta: metaOf(Scored, number)}
 	}
+	w.segment(&extent{first: number, last: number}, entries)
+	return c
+}
+
+func boundsRecord(floor, closedEnd uint64) change {
+	var c change
+	w := writer{emit: func(key, value []byte) { c = change{bytes.Clone(key), bytes.Clone(value)} }}
+	w.bounds(&segmentCursor{floor: floor, closedEnd: closedEnd})
+	return c
+}
+
+func restoreAll(task *Task, changes ...change) error {
+	for _, c := range changes {
+		if err := task.Restore(c.key, c.value); err != nil {
+			return err
+		}
+	}
+	return task.Restored()
+}
+
+func TestRestored_RefusesCrowdedHashes(t *testing.T) {
+	t.Parallel()
+	crowd := make([]hash, 2*maxProbe)
+	for i := range crowd {
+		crowd[i] = hash{a: 42, b: 42, mid: uint32(i)}
+	}
+	task := newTask(t, testSettings())
+	err := restoreAll(task, change{[]byte("k/"), append([]byte{1}, make([]byte, 16)...)}, boundsRecord(0, 0), segmentRecord(0, crowd...))
 	if err == nil || !strings.Contains(err.Error(), "crowd together") {
-		t.Errorf("Restore of crowded hashes = %v", err)
+		t.Errorf("Restored of crowded hashes = %v", err)
 	}
 	if got := task.ids.table.capacity(); got > 4*maxProbe {
 		t.Errorf("table has grown to %d slots", got)
 	}
 }
 
-func TestRestore_RefusesSegmentsTooFarApart(t *testing.T) {
+func TestRestored_RefusesBoundsThatCannotBe(t *testing.T) {
 	t.Parallel()
-	value := append([]byte{formatVersion, 0, 0}, make([]byte, 20)...)
-	value = append(value, byte(Scored))
-	task := newTask(t, testSettings())
-	if err := task.Restore(binary.BigEndian.AppendUint64([]byte("s/"), 5), value); err != nil {
-		t.Fatal(err)
-	}
-	err := task.Restore(binary.BigEndian.AppendUint64([]byte("s/"), 5+maxSpan), value)
-	if err == nil || !strings.Contains(err.Error(), "too far") {
-		t.Errorf("Restore = %v, want an error about segments too far apart", err)
+	for _, test := range []struct {
+		name    string
+		changes []change
+		want    string
+	}{
+		{"end before the beginning", []change{boundsRecord(9, 8)}, "cannot be"},
+		{"too far apart", []change{boundsRecord(1, 1+maxSpan)}, "cannot be"},
+		{"a segment beyond", []change{boundsRecord(1, 1), segmentRecord(2, hash{})}, "beyond the bounds"},
+		{"a segment missing", []change{boundsRecord(1, 3), segmentRecord(1, hash{})}, "segment 2 of IDs is missing"},
+		{"the oldest missing", []change{boundsRecord(1, 3), segmentRecord(2, hash{})}, "segment 1 of IDs is missing"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			key := change{[]byte("k/"), append([]byte{1}, make([]byte, 16)...)}
+			err := restoreAll(newTask(t, testSettings()), append(test.changes, key)...)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("Restored = %v, want an error with %q", err, test.want)
+			}
+		})
 	}
 }
 

@@ -13,8 +13,7 @@ type Evictions struct{ ByTime, ByCount uint64 }
 // DedupeStats describes what a task remembers of signal IDs, with the batches
 // not yet committed.
 type DedupeStats struct {
-	// IDs is how many IDs are held, those whose eviction is not yet
-	// committed included.
+	// IDs is how many IDs are known.
 	IDs int
 	// DedupeWindow is the effective one at the last commit time: an ID
 	// committed within it is still known. It is shorter than the setting
@@ -26,7 +25,7 @@ type DedupeStats struct {
 
 // Dedupe looks at a few counters only: cheap enough for each commit.
 func (t *Task) Dedupe() DedupeStats {
-	return DedupeStats{IDs: t.ids.table.n, DedupeWindow: t.effectiveWindow(), Evictions: t.evicted}
+	return DedupeStats{IDs: t.cur.segments.known, DedupeWindow: t.effectiveWindow(), Evictions: t.committed.segments.evicted}
 }
 
 // Stats describes a task's state, with the batches not yet committed.
@@ -44,7 +43,8 @@ type Stats struct {
 func (t *Task) Stats() Stats {
 	const rowBytes, forecastBytes = 160, 1024
 	bytes := int64(t.ids.table.capacity()) * int64(unsafe.Sizeof(slot{}))
-	bytes += int64(cap(t.ids.tail)+cap(t.ids.log)) * int64(unsafe.Sizeof(slot{}))
+	bytes += int64(cap(t.ids.tail))*int64(unsafe.Sizeof(entry{})) + int64(cap(t.ids.log))*int64(unsafe.Sizeof(replaced{}))
+	bytes += int64(cap(t.ids.closed)) * int64(unsafe.Sizeof(extent{}))
 	for _, w := range t.windows.byKey {
 		bytes += rowBytes + int64(len(w.key.source)+len(w.key.name)) + 8*int64(cap(w.tape.buf))
 	}

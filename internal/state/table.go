@@ -1,13 +1,24 @@
 package state
 
-import "math/bits"
+import (
+	"math"
+	"slices"
+)
 
-// slot is one remembered ID. It holds no pointers, so the garbage collector
-// does not look into the table. meta is zero for an empty slot.
+// hash is what is remembered of an identity: 104 bits of its SipHash-128
+// under the task's key.
+type hash struct {
+	a, b, mid uint32
+	top       uint8
+}
+
+// slot is one remembered ID in 20 bytes. It holds no pointers, so the garbage
+// collector does not look into the table. The top 8 bits of the hash are the
+// number of the shard. meta is zero for an empty slot.
 type slot struct {
-	lo, hi  uint64
-	content uint32
-	meta    uint32 // status in the upper 2 bits, segment in the lower 30
+	a, b, mid uint32
+	content   uint32
+	meta      uint32 // status in the upper 2 bits, segment in the lower 30
 }
 
 const (
@@ -15,18 +26,22 @@ const (
 	minSize = 16
 )
 
-// table is a set of slots, keyed by their 128-bit hash: open addressing with
-// linear probing in Robin Hood order (entries of a run are sorted by home
-// slot), which makes looking for something absent, the common case, as short
-// as finding something. It is cut into shards so that growth copies little at
-// a time.
+// table is a set of slots, keyed by their hash: open addressing with linear
+// probing in Robin Hood order (entries of a run are sorted by home slot),
+// which makes looking for something absent, the common case, as short as
+// finding something. It is cut into shards so that growth and removal touch
+// little at a time.
 //
 // Size follows the number of entries alone, never the length of a probe:
 // hashes that crowd together make it slow, not large. SipHash under a secret
-// key does not crowd; Restore refuses hashes that do (maxProbe).
+// key does not crowd; Restored refuses hashes that do (maxProbe).
 type table struct {
 	shards [shards]shard
 	n      int
+	// expected is how many slots a shard has when the table is as full as
+	// the bound on IDs lets it be; 0 when that is not known. Growth stops
+	// there once instead of overshooting.
+	expected int
 }
 
 type shard struct {
@@ -34,20 +49,46 @@ type shard struct {
 	n     int
 }
 
+// slotsFor is how many slots most shards need for their part of ids. They
+// differ by chance: one in six, those beyond a standard deviation, grows once
+// more, which takes less memory than room for it in all.
+func slotsFor(ids int) int {
+	mean := float64(ids) / shards
+	return int((mean+math.Sqrt(mean))*16/15) + 2
+}
+
+// reserve makes room for ids more IDs in an empty table.
+func (t *table) reserve(ids int) {
+	size := slotsFor(ids)
+	for i := range t.shards {
+		t.shards[i].slots = makeSlots(size)
+	}
+}
+
+// makeSlots fills what the allocator gives anyway.
+func makeSlots(size int) []slot {
+	s := slices.Grow([]slot(nil), size)
+	s = s[:cap(s)]
+	clear(s)
+	return s
+}
+
 // get returns the slot with the given hash; its meta is zero when absent.
-func (t *table) get(lo, hi uint64) slot {
-	sh := &t.shards[hi>>56]
-	if i, _, found := sh.find(lo, hi); found {
+func (t *table) get(h hash) slot {
+	sh := &t.shards[h.top]
+	if i, _, found := sh.find(h); found {
 		return sh.slots[i]
 	}
 	return slot{}
 }
 
-// put stores s in place of the slot with the same hash, which it returns (meta
-// is zero when there was none). probe is how far s is from its home slot.
-func (t *table) put(s slot) (previous slot, probe int) {
-	sh := &t.shards[s.hi>>56]
-	i, probe, found := sh.find(s.lo, s.hi)
+// put stores an entry in place of the slot with the same hash, which it
+// returns (meta is zero when there was none). probe is how far it is from its
+// home slot.
+func (t *table) put(h hash, content, meta uint32) (previous slot, probe int) {
+	sh := &t.shards[h.top]
+	s := slot{a: h.a, b: h.b, mid: h.mid, content: content, meta: meta}
+	i, probe, found := sh.find(h)
 	if found {
 		previous = sh.slots[i]
 		sh.slots[i] = s
@@ -55,17 +96,27 @@ func (t *table) put(s slot) (previous slot, probe int) {
 	}
 	t.n++
 	if sh.n+1 > len(sh.slots)*15/16 {
-		sh.resize(max(minSize, len(sh.slots)+len(sh.slots)/8))
-		i, probe, _ = sh.find(s.lo, s.hi)
+		sh.resize(t.grown(sh))
+		i, probe, _ = sh.find(h)
 	}
-	sh.insertAt(i, probe, s)
+	sh.n++
+	sh.insertAt(i, s)
 	return slot{}, probe
 }
 
+// grown is the next size of a shard that is full.
+func (t *table) grown(sh *shard) int {
+	size := max(minSize, len(sh.slots)+len(sh.slots)/8)
+	if size > t.expected && sh.n+1 <= t.expected*15/16 {
+		return t.expected
+	}
+	return size
+}
+
 // remove takes the slot with the given hash out, if it is there.
-func (t *table) remove(lo, hi uint64) {
-	sh := &t.shards[hi>>56]
-	i, _, found := sh.find(lo, hi)
+func (t *table) remove(h hash) {
+	sh := &t.shards[h.top]
+	i, _, found := sh.find(h)
 	if !found {
 		return
 	}
@@ -85,72 +136,71 @@ func (t *table) remove(lo, hi uint64) {
 	sh.slots[i] = slot{}
 }
 
-// sweep takes out all slots for which gone is true and gives back the room of
-// shards that have become half empty.
-func (t *table) sweep(gone func(slot) bool) {
-	var scratch []slot
-	for i := range t.shards {
-		sh := &t.shards[i]
-		before := sh.n
-		scratch = sh.sweep(gone, scratch[:0])
-		t.n -= before - sh.n
+// sweep takes the slots for which gone is true out of one shard, and gives
+// back its room when it has become half empty.
+func (t *table) sweep(number int, gone func(slot) bool) {
+	sh := &t.shards[number]
+	before := sh.n
+	sh.sweep(gone)
+	t.n -= before - sh.n
+	if sh.n < len(sh.slots)/2 && len(sh.slots) > minSize {
+		sh.resize(max(minSize, sh.n+sh.n/8))
 	}
 }
 
 func (t *table) capacity() (slots int) {
 	for i := range t.shards {
-		slots += len(t.shards[i].slots)
+		slots += cap(t.shards[i].slots)
 	}
 	return slots
 }
 
 // find returns where the hash is, or where it would be put, and the distance
 // of that place from its home.
-func (sh *shard) find(lo, hi uint64) (i, probe int, found bool) {
+func (sh *shard) find(h hash) (i, probe int, found bool) {
 	if len(sh.slots) == 0 {
 		return 0, 0, false
 	}
-	i = sh.home(lo)
+	i = sh.home(h.b)
 	for probe = 0; ; probe++ {
 		s := &sh.slots[i]
-		if s.meta == 0 || sh.distance(i) < probe {
+		if s.meta == 0 {
 			return i, probe, false
 		}
-		if s.lo == lo && s.hi == hi {
+		if s.b == h.b && s.a == h.a && s.mid == h.mid {
 			return i, probe, true
 		}
+		if sh.distance(i) < probe {
+			return i, probe, false
+		}
 		if i++; i == len(sh.slots) {
 			i = 0
 		}
 	}
 }
 
-// insertAt puts s at i and moves what is there onwards.
-func (sh *shard) insertAt(i, probe int, s slot) {
-	sh.n++
-	for {
-		if sh.slots[i].meta == 0 {
-			sh.slots[i] = s
-			return
-		}
-		if d := sh.distance(i); d < probe {
-			s, sh.slots[i] = sh.slots[i], s
-			probe = d
-		}
-		probe++
-		if i++; i == len(sh.slots) {
-			i = 0
+// insertAt puts s at i and moves the rest of the run one place onwards, which
+// keeps it sorted by home slot.
+func (sh *shard) insertAt(i int, s slot) {
+	end, last := i, len(sh.slots)-1
+	for sh.slots[end].meta != 0 {
+		if end++; end > last {
+			end = 0
 		}
 	}
+	if end < i { // the run goes on at the shard's start
+		copy(sh.slots[1:end+1], sh.slots[:end])
+		sh.slots[0] = sh.slots[last]
+		end = last
+	}
+	copy(sh.slots[i+1:end+1], sh.slots[i:end])
+	sh.slots[i] = s
 }
 
-func (sh *shard) home(lo uint64) int {
-	i, _ := bits.Mul64(lo, uint64(len(sh.slots)))
-	return int(i)
-}
+func (sh *shard) home(b uint32) int { return int(uint64(b) * uint64(len(sh.slots)) >> 32) }
 
 func (sh *shard) distance(i int) int {
-	d := i - sh.home(sh.slots[i].lo)
+	d := i - sh.home(sh.slots[i].b)
 	if d < 0 {
 		d += len(sh.slots)
 	}
@@ -159,35 +209,44 @@ func (sh *shard) distance(i int) int {
 
 func (sh *shard) resize(size int) {
 	old := sh.slots
-	sh.slots = make([]slot, size)
-	sh.refill(old)
-}
-
-func (sh *shard) refill(from []slot) {
-	sh.n = 0
-	for _, s := range from {
+	sh.slots = makeSlots(size)
+	for _, s := range old {
 		if s.meta != 0 {
-			i, probe, _ := sh.find(s.lo, s.hi)
-			sh.insertAt(i, probe, s)
+			i, _, _ := sh.find(hash{a: s.a, b: s.b, mid: s.mid})
+			sh.insertAt(i, s)
 		}
 	}
 }
 
-// sweep returns the scratch it was given, grown.
-func (sh *shard) sweep(gone func(slot) bool, kept []slot) []slot {
-	for _, s := range sh.slots {
-		if s.meta != 0 && !gone(s) {
-			kept = append(kept, s)
+// sweep goes over the shard once, from an empty slot on. What stays moves back
+// to where what has gone made room, but not before its home.
+func (sh *shard) sweep(gone func(slot) bool) {
+	start := slices.IndexFunc(sh.slots, func(s slot) bool { return s.meta == 0 })
+	size, free := len(sh.slots), 1
+	for k := 1; k < size; k++ {
+		from := &sh.slots[around(start+k, size)]
+		switch {
+		case from.meta == 0:
+			continue
+		case gone(*from):
+			sh.n--
+			*from = slot{}
+			continue
 		}
+		home := around(sh.home(from.b)-start+size, size)
+		to := max(free, home)
+		if to != k {
+			sh.slots[around(start+to, size)] = *from
+			*from = slot{}
+		}
+		free = to + 1
 	}
-	if len(kept) == sh.n {
-		return kept
+}
+
+// around is i modulo size for i below twice the size.
+func around(i, size int) int {
+	if i >= size {
+		return i - size
 	}
-	if len(kept) < len(sh.slots)/2 {
-		sh.slots = make([]slot, max(minSize, len(kept)+len(kept)/8))
-	} else {
-		clear(sh.slots)
-	}
-	sh.refill(kept)
-	return kept
+	return i
 }

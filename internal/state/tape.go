@@ -72,6 +72,12 @@ type row[T any] struct {
 	total uint64
 	// added is used by changed alone.
 	added int
+
+	// Of a window: whole is true when the changelog has all of it as of
+	// base entries; spent is what has been written of it since (window.go).
+	whole bool
+	base  uint64
+	spent int
 }
 
 // restore puts entries in place of the tape's; the last limit of them count.

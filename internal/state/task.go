@@ -9,6 +9,7 @@ import "fmt"
 // or Rollback.
 type Task struct {
 	settings Settings
+	shape    shape
 	hash     hasher
 
 	// cur is the state in numbers as the open batch sees it, sealed as it
@@ -26,7 +27,9 @@ type Task struct {
 	// sealedLog says how much of the undo logs belongs to the sealed batch.
 	sealedLog logLengths
 
-	evicted   Evictions
+	// written is what Rollback needs to know of the windows the sealed batch
+	// wrote.
+	written   []written
 	restoring *restoration
 	out       writer
 }
@@ -48,12 +51,15 @@ func New(s Settings, hashKey [16]byte) (*Task, error) {
 	if err := s.Validate(); err != nil {
 		return nil, fmt.Errorf("state settings: %w", err)
 	}
-	return &Task{
+	t := &Task{
 		settings: s,
+		shape:    production(),
 		hash:     newHasher(hashKey),
 		windows:  newRows[float64](s.WindowSize),
 		memory:   newRows[forecast](s.MemorySize),
-	}, nil
+	}
+	t.ids.table.expected = slotsFor(s.DedupeMaxIDs + s.DedupeMaxIDs/bulk)
+	return t, nil
 }
 
 // Mark is a point within the open batch that Undo can go back to. It is valid
@@ -117,10 +123,10 @@ func (t *Task) Commit() {
 	if !t.hasSealed {
 		panic("state: commit without a sealed batch")
 	}
-	evicted := t.ids.commit(t.sealedLog.ids, t.committed.segments, t.sealed.segments)
-	t.evicted.ByTime += evicted.ByTime
-	t.evicted.ByCount += evicted.ByCount
+	t.ids.commit(t.sealedLog.ids, &t.sealed.segments)
+	t.ids.sweep(t.sealedLog.ids, t.settings.DedupeMaxIDs)
 	t.windows.forget(t.sealedLog.windows)
+	t.written = t.written[:0]
 	t.memory.forget(t.sealedLog.memory)
 	t.committed = t.sealed
 	t.sealedLog = logLengths{}
@@ -130,8 +136,9 @@ func (t *Task) Commit() {
 // Rollback takes back the sealed batch, if there is one, and the open one: the
 // state is what it was after the last Commit.
 func (t *Task) Rollback() {
+	t.unwrite()
 	t.undoTo(logLengths{})
-	t.ids.rollback(t.committed.segments)
+	t.ids.resealed = false
 	t.cur = t.committed
 	t.sealedLog = logLengths{}
 	t.hasSealed = false
@@ -139,7 +146,7 @@ func (t *Task) Rollback() {
 }
 
 func (t *Task) logs() logLengths {
-	return logLengths{ids: len(t.ids.log), windows: len(t.windows.log), memory: len(t.memory.log)}
+	return logLengths{ids: t.ids.puts, windows: len(t.windows.log), memory: len(t.memory.log)}
 }
 
 func (t *Task) undoTo(l logLengths) {
@@ -163,7 +170,7 @@ func (t *Task) writeBatch(nowMs int64, emit func(key, value []byte)) {
 	}
 	t.cur.segments.tick(nowMs)
 	t.sealSegments(w)
-	t.windows.changed(func(r *row[float64], _ int) { w.window(r) })
+	t.writeWindows(w)
 	t.memory.changed(func(r *row[forecast], added int) { w.forecasts(r, added) })
 	if !t.cur.ledger.equal(t.committed.ledger) {
 		w.ledger(&t.cur.ledger)

@@ -209,12 +209,13 @@ func TestSeal_SmallBatchesShareASegment(t *testing.T) {
 	t.Parallel()
 	task := newTask(t, testSettings())
 	keys := map[string]bool{}
+	closeAt := production().closeAt
 	for i := range uint32(2 * closeAt) {
 		rememberMany(task, i, i+1)
 		for _, c := range sealed(task, int64(i+1)) {
 			if c.key[0] == kindSegment {
 				keys[string(c.key)] = true
-				if len(c.value) > 20+closeAt*entryBytes {
+				if len(c.value) > 24+closeAt*entryBytes {
 					t.Fatalf("value of %d bytes", len(c.value))
 				}
 			}
