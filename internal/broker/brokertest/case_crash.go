@@ -184,10 +184,17 @@ func livingOwner(t *testing.T, c Cluster) {
 		await(t, p.name, f.fired)
 		successor := b.start()
 		eventually(t, func() string { return p.until(b, successor) })
+		before := old.transactionsEnded()
 		f.release()
 		t.Logf("released: %s", p.name)
-		// More input: should a commit have gone without offsets, they would not
-		// come to the end for it.
+		eventually(t, func() string {
+			if old.transactionsEnded() == before {
+				return "the transaction that was held has no outcome"
+			}
+			return ""
+		})
+		// More input: should that one have committed without its offsets, or with
+		// old ones, they would not come to the end of the input otherwise.
 		b.send(b.plain(100)...)
 		b.verify()
 		b.awaitTasks([]*worker{old, successor}, 2, 2)

@@ -165,6 +165,12 @@ func (w *worker) transactions(result string) (count int) {
 	return count
 }
 
+// transactionsEnded counts those whose outcome is known, whatever it is.
+func (w *worker) transactionsEnded() int {
+	w.t.Helper()
+	return w.transactions("committed") + w.transactions("settled")
+}
+
 // awaitMetric waits for a metric's value.
 func (w *worker) awaitMetric(name string, want float64) {
 	w.t.Helper()
