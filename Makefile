@@ -82,6 +82,10 @@ simulate: ## SEEDS (2000) random schedules of faults with SIGNALS (5000) each on
 	$(GO) test -count=1 -timeout 60m -v -run 'TestSimulation_Seeds' $(TESTFLAGS) ./internal/broker -seeds $(SEEDS) -signals $(SIGNALS) \
 		| grep -vE '^ *(=== |--- PASS)'
 
+.PHONY: controls
+controls: ## each guard of the engine switched off in turn: the tests must go red (integration does the same on a real Kafka)
+	$(GO) test -tags controls -count=1 -timeout 15m -v $(TESTFLAGS) ./integration/controls
+
 .PHONY: integration
 integration: ## tests on a real Kafka: a container, or the cluster in PULSE_TEST_BROKERS
 	@mkdir -p $(dir $(INTEGRATION_LOG))

@@ -43,4 +43,7 @@
 //	   epoch                                                      Records_OnceInOrderAndStateRestored, LostAnswers_OutcomeIsFound, batch.TestNextSequence_WrapsToZero
 //	KIP-890: no implicit adding of partitions, same epoch after
 //	   EndTxn                                                     every case on a broker with transaction.version=2
+//
+// Each guard of the engine has a case that goes red when the guard is switched
+// off: integration/controls has that table and holds it.
 package brokertest
