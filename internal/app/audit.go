@@ -88,6 +88,7 @@ func (a *Auditor) Run(ctx context.Context) (audit.Report, error) {
 	if err := a.cut(ctx); err != nil {
 		return audit.Report{}, err
 	}
+	a.Progress(a.toRead(), 0)
 	rows := make([]audit.Row, 0, len(a.cuts))
 	for i := range a.cuts {
 		row, err := a.partition(ctx, &a.cuts[i])
@@ -97,6 +98,16 @@ func (a *Auditor) Run(ctx context.Context) (audit.Report, error) {
 		rows = append(rows, row)
 	}
 	return audit.NewReport(rows), nil
+}
+
+// toRead is how many offsets all partitions have together, but for the end of the
+// state and for what may have to be read twice.
+func (a *Auditor) toRead() (n int64) {
+	for i := range a.cuts {
+		c := &a.cuts[i]
+		n += c.results - c.resultsStart + c.letters - c.lettersStart + c.to - c.from
+	}
+	return n
 }
 
 // cut finds out where to look at the partitions, in the order described above.
@@ -163,6 +174,7 @@ func (a *Auditor) firstLedger(ctx context.Context, c *cut) error {
 
 // ledger reads a range of the state; the last ledger in it counts.
 func (a *Auditor) ledger(ctx context.Context, partition int32, from, to int64, l *audit.Ledger) error {
+	a.Progress(max(0, to-from), 0)
 	return a.scan(ctx, broker.Scan{Topic: a.topics.State, Partition: partition, From: from, To: to, Each: func(r *pipeline.Record) error {
 		found, ok, err := state.DecodeLedger(r.Key, r.Value)
 		if err != nil {
@@ -240,6 +252,7 @@ func (a *Auditor) partition(ctx context.Context, c *cut) (audit.Row, error) {
 		return audit.Row{}, err
 	}
 	if book.Repeats() {
+		a.Progress(c.results-c.resultsStart, 0)
 		if err := a.eachResult(ctx, c, book.Repeat, nil, nil); err != nil {
 			return audit.Row{}, err
 		}
@@ -337,7 +350,6 @@ func (a *Auditor) scan(ctx context.Context, s broker.Scan) error {
 
 // scan reads, and tells how far it has come.
 func scan(ctx context.Context, look *broker.Inspector, s broker.Scan, progress func(toRead, read int64)) error {
-	progress(max(0, s.To-s.From), 0)
 	s.Passed = func(offsets int64) { progress(0, offsets) }
 	err := look.Scan(ctx, s)
 	if err != nil && ctx.Err() != nil {

@@ -76,7 +76,14 @@ type Finder struct {
 	topics broker.Topology
 	look   *broker.Inspector
 	decode *codec.Decoder
+	parts  []searchedPartition
 	found  Findings
+}
+
+// searchedPartition is what is looked through of one partition.
+type searchedPartition struct {
+	committed               int64
+	results, letters, input SearchedRange
 }
 
 // NewFinder prepares a search in the topics of an environment's service.
@@ -106,12 +113,11 @@ func (f *Finder) Run(ctx context.Context) (Findings, error) {
 	if err != nil {
 		return Findings{}, err
 	}
-	f.found = Findings{Traces: []Trace{}, Searched: []SearchedRange{}}
-	for p := range n {
-		if f.Name != "" && f.look.PartitionOf(f.Name, n) != p {
-			continue
-		}
-		if err := f.partition(ctx, p, committed[p]); err != nil {
+	if err := f.plan(ctx, committed); err != nil {
+		return Findings{}, err
+	}
+	for i := range f.parts {
+		if err := f.partition(ctx, &f.parts[i]); err != nil {
 			return Findings{}, err
 		}
 	}
@@ -123,30 +129,49 @@ func (f *Finder) Run(ctx context.Context) (Findings, error) {
 	return f.found, nil
 }
 
-func (f *Finder) partition(ctx context.Context, p int32, committed int64) error {
+// plan notes what there is to look through.
+func (f *Finder) plan(ctx context.Context, committed []int64) error {
+	f.found = Findings{Traces: []Trace{}, Searched: []SearchedRange{}}
+	for p := range int32(len(committed)) {
+		if f.Name != "" && f.look.PartitionOf(f.Name, int32(len(committed))) != p {
+			continue
+		}
+		part := searchedPartition{committed: committed[p]}
+		for _, r := range []struct {
+			dst   *SearchedRange
+			topic string
+		}{{&part.results, f.topics.Results}, {&part.letters, f.topics.DeadLetters}, {&part.input, f.topics.Input}} {
+			from, err := f.look.Start(ctx, r.topic, p)
+			if err != nil {
+				return err
+			}
+			to, err := f.look.End(ctx, r.topic, p)
+			if err != nil {
+				return err
+			}
+			*r.dst = SearchedRange{Topic: r.topic, Partition: p, From: from, To: to}
+			f.found.Searched = append(f.found.Searched, *r.dst)
+			f.Progress(max(0, to-from), 0)
+		}
+		f.parts = append(f.parts, part)
+	}
+	return nil
+}
+
+func (f *Finder) partition(ctx context.Context, p *searchedPartition) error {
 	outcomes := len(f.found.Traces)
-	if err := f.scan(ctx, f.topics.Results, p, f.result); err != nil {
+	if err := f.scan(ctx, p.results, f.result); err != nil {
 		return err
 	}
-	if err := f.scan(ctx, f.topics.DeadLetters, p, f.letter); err != nil {
+	if err := f.scan(ctx, p.letters, f.letter); err != nil {
 		return err
 	}
 	known := f.found.Traces[outcomes:]
-	return f.scan(ctx, f.topics.Input, p, func(r *pipeline.Record) { f.input(r, committed, known) })
+	return f.scan(ctx, p.input, func(r *pipeline.Record) { f.input(r, p.committed, known) })
 }
 
-// scan looks through all that a partition holds now.
-func (f *Finder) scan(ctx context.Context, topic string, p int32, each func(*pipeline.Record)) error {
-	from, err := f.look.Start(ctx, topic, p)
-	if err != nil {
-		return err
-	}
-	to, err := f.look.End(ctx, topic, p)
-	if err != nil {
-		return err
-	}
-	f.found.Searched = append(f.found.Searched, SearchedRange{Topic: topic, Partition: p, From: from, To: to})
-	return scan(ctx, f.look, broker.Scan{Topic: topic, Partition: p, From: from, To: to, Each: func(r *pipeline.Record) error {
+func (f *Finder) scan(ctx context.Context, in SearchedRange, each func(*pipeline.Record)) error {
+	return scan(ctx, f.look, broker.Scan{Topic: in.Topic, Partition: in.Partition, From: in.From, To: in.To, Each: func(r *pipeline.Record) error {
 		each(r)
 		return nil
 	}}, f.Progress)

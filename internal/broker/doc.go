@@ -26,6 +26,8 @@
 //	                must be; watch.go looks again and again, waiting.go for
 //	                what is about to be deleted; topicids.go for topics that
 //	                were made again; producer.go writes to one (produce)
+//	inspector.go    looks at topics and group from outside (lag); scan.go reads a
+//	                partition as a read_committed consumer does (audit, find)
 //
 // # Who owns what
 //

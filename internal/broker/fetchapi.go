@@ -51,7 +51,7 @@ func (c *cluster) fetchOne(ctx context.Context, topic string, id wire.TopicID, p
 	if err != nil {
 		return fetchedPartition{}, err
 	}
-	parts, _, err := c.fetchFrom(ctx, node, oneFetch(id, partition, offset, level))
+	parts, _, err := c.fetchFrom(ctx, node, oneFetch(id, partition, offset, level, fetchBytes))
 	switch {
 	case err != nil:
 		return fetchedPartition{}, err
@@ -63,12 +63,12 @@ func (c *cluster) fetchOne(ctx context.Context, topic string, id wire.TopicID, p
 	return parts[0], nil
 }
 
-// oneFetch asks for records of one partition.
-func oneFetch(topic wire.TopicID, partition int32, offset int64, level isolation) *wire.FetchRequest {
+// oneFetch asks for records of one partition, up to a number of bytes or one batch.
+func oneFetch(topic wire.TopicID, partition int32, offset int64, level isolation, most int32) *wire.FetchRequest {
 	return &wire.FetchRequest{
-		MaxWaitMs: int32(fetchWait.Milliseconds()), MinBytes: 1, MaxBytes: fetchBytes, Committed: bool(level),
+		MaxWaitMs: int32(fetchWait.Milliseconds()), MinBytes: 1, MaxBytes: most, Committed: bool(level),
 		Topics: []wire.FetchTopic{{Topic: topic, Partitions: []wire.FetchPartition{
-			{Partition: partition, Offset: offset, MaxBytes: fetchBytes},
+			{Partition: partition, Offset: offset, MaxBytes: most},
 		}}},
 	}
 }

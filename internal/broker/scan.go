@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,10 @@ type Scan struct {
 	// Passed is told how many offsets have been passed since it was told
 	// last. nil: not told.
 	Passed func(offsets int64)
+
+	// most bounds the bytes of an answer, but for its first batch; 0 for
+	// fetchBytes.
+	most int32
 }
 
 // scanPatience is how long a scan or a question goes on without any progress. An
@@ -95,7 +100,7 @@ func (i *Inspector) First(ctx context.Context, topic string, partition int32, fr
 	if err != nil {
 		return err
 	}
-	err = i.Scan(ctx, Scan{Topic: topic, Partition: partition, From: from, To: min(to, stable), Each: func(r *pipeline.Record) error {
+	err = i.Scan(ctx, Scan{Topic: topic, Partition: partition, From: from, To: min(to, stable), most: 1, Each: func(r *pipeline.Record) error {
 		each(r)
 		return errEnough
 	}})
@@ -159,7 +164,7 @@ var errHeldBack = errors.New("a transaction that is still open holds the rest ba
 func (i *Inspector) fetchOnce(ctx context.Context, s Scan, at int64) (scanned, int64, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, fetchTimeout, errRequestTimeout)
 	defer cancel()
-	part, buf, err := i.cluster.fetchBuffered(ctx, s.Topic, s.Partition, at)
+	part, buf, err := i.cluster.fetchBuffered(ctx, s, at)
 	if errors.Is(err, wire.OffsetOutOfRange) {
 		start, err := i.cluster.logStart(ctx, s.Topic, s.Partition)
 		switch {
@@ -189,7 +194,8 @@ func (i *Inspector) fetchOnce(ctx context.Context, s Scan, at int64) (scanned, i
 }
 
 // fetchBuffered is fetchOne for readers that give the memory back.
-func (c *cluster) fetchBuffered(ctx context.Context, topic string, partition int32, offset int64) (fetchedPartition, *buffer, error) {
+func (c *cluster) fetchBuffered(ctx context.Context, s Scan, offset int64) (fetchedPartition, *buffer, error) {
+	topic, partition := s.Topic, s.Partition
 	node, err := c.leaderNow(ctx, topic, partition)
 	if err != nil {
 		return fetchedPartition{}, nil, err
@@ -198,7 +204,7 @@ func (c *cluster) fetchBuffered(ctx context.Context, topic string, partition int
 	if err != nil {
 		return fetchedPartition{}, nil, err
 	}
-	parts, buf, err := c.fetchFrom(ctx, node, oneFetch(id, partition, offset, readCommitted))
+	parts, buf, err := c.fetchFrom(ctx, node, oneFetch(id, partition, offset, readCommitted, cmp.Or(s.most, fetchBytes)))
 	if err != nil {
 		return fetchedPartition{}, nil, err
 	}
