@@ -110,6 +110,11 @@ integration-local: ## the same where no image can be pulled: builds one, starts 
 bench-micro: ## micro benchmarks of all packages
 	$(GO) test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
 
+.PHONY: bench-state
+bench-state: ## the state at full size: bytes an ID, pauses, changelog, restore; then 10 million records and a restart on a real Kafka
+	$(GO) test -run '^$$' -bench Scale -benchtime 1x -timeout 20m $(TESTFLAGS) ./internal/state -full
+	$(GO) test -tags integration -count=1 -timeout 30m -v -run TestState_IsRestoredAfterManyRecords $(TESTFLAGS) ./integration -state-records 10000000
+
 .PHONY: ci
 ci: ## everything that decides whether a change is good; installs what it needs (root, Debian)
 	bash .ci/run

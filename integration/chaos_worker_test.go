@@ -68,6 +68,7 @@ func (l *lab) startWorkerAt(t *testing.T, program, name string, brokers []string
 		"PULSE_TOPIC_DLQ=" + l.topics.DeadLetters, "PULSE_TOPIC_STATE=" + l.topics.State,
 		"PULSE_SESSION_TIMEOUT=" + sessionTimeout.String(), "PULSE_HTTP_ADDR=127.0.0.1:0", "PULSE_PROFILE=parity",
 	}
+	cmd.Env = append(cmd.Env, l.env...)
 	stderr, err := cmd.StderrPipe()
 	if err == nil {
 		err = cmd.Start()

@@ -252,6 +252,8 @@ type lab struct {
 	client     *kgo.Client
 	// poisonEvery tells which records of a partition cannot be scored; 0 is none.
 	poisonEvery int
+	// env are further variables of the workers' environment.
+	env []string
 }
 
 // offset is what a group has committed, and who did: workers put their
