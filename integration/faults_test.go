@@ -112,7 +112,7 @@ func (l *lab) serve(ctx context.Context, t *testing.T, network *faultnet.Net) (s
 			Group: l.group, Topics: l.topics, Start: broker.Earliest,
 			CommitInterval: 20 * time.Millisecond, TransactionTimeout: 3 * time.Second,
 			SessionTimeout: 6 * time.Second, HeartbeatInterval: 200 * time.Millisecond,
-			StallTimeout: 30 * time.Second, DrainTimeout: 15 * time.Second, HealthInterval: time.Minute,
+			StallTimeout: 30 * time.Second, DrainTimeout: 15 * time.Second,
 			MaxRecordBytes: 1 << 20, MaxInflightBytes: 16 << 20, Compression: batch.LZ4,
 		},
 		broker.Deps{

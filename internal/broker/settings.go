@@ -65,7 +65,8 @@ type Settings struct {
 	StallTimeout       time.Duration
 	DrainTimeout       time.Duration
 	// HealthInterval is how often the engine looks whether the topics have
-	// changed and whether anything is about to be deleted that still waits.
+	// changed and whether anything is about to be deleted that still waits; 0 is
+	// never, for tests that count requests.
 	HealthInterval time.Duration
 	// TopicsCreate lets it grow its own topics with the input.
 	TopicsCreate bool
@@ -127,7 +128,9 @@ func (s *Settings) Validate() error {
 	positive("PULSE_HEARTBEAT_INTERVAL", s.HeartbeatInterval)
 	positive("PULSE_STALL_TIMEOUT", s.StallTimeout)
 	positive("PULSE_DRAIN_TIMEOUT", s.DrainTimeout)
-	positive("PULSE_HEALTH_INTERVAL", s.HealthInterval)
+	if s.HealthInterval < 0 {
+		errs = append(errs, fmt.Errorf("PULSE_HEALTH_INTERVAL: %v is negative", s.HealthInterval))
+	}
 	if s.MaxRecordBytes <= 0 {
 		errs = append(errs, fmt.Errorf("PULSE_MAX_RECORD_BYTES: %d is not positive", s.MaxRecordBytes))
 	}

@@ -60,6 +60,10 @@ func newWatch(conn Connection, set Settings, deps Deps, c *cluster, m *member, h
 // run checks every interval. The first comes after one: the start has checked
 // the topics just now.
 func (w *watch) run(ctx context.Context) error {
+	if w.set.HealthInterval == 0 {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
 	ticker := time.NewTicker(w.set.HealthInterval)
 	defer ticker.Stop()
 	for {

@@ -36,7 +36,7 @@ func (b *bundle) settings() broker.Settings {
 		Group: b.group, Topics: b.topology, Start: broker.Earliest,
 		CommitInterval: 100 * time.Millisecond, TransactionTimeout: 10 * time.Second,
 		SessionTimeout: sessionTimeout, HeartbeatInterval: 200 * time.Millisecond,
-		StallTimeout: 30 * time.Second, DrainTimeout: drainTimeout, HealthInterval: time.Minute, TopicsCreate: true,
+		StallTimeout: 30 * time.Second, DrainTimeout: drainTimeout, TopicsCreate: true,
 		MaxRecordBytes: 1 << 20, MaxInflightBytes: 64 << 20, Compression: batch.LZ4,
 	}
 }

@@ -68,7 +68,7 @@ func (l *link) classify(frame []byte) (before, after []Step) {
 	case faultnet.OffsetFetch:
 		return inDoubt(s, Offsets, SettleOffsets), nil
 	case faultnet.Fetch:
-		if !bytes.Contains(frame, []byte(stateTopic)) {
+		if !bytes.Contains(frame, l.process.world.stateID[:]) {
 			return []Step{Fetch}, nil
 		}
 		if req, ok := first(parse(frame)).(*kmsg.FetchRequest); ok && req.IsolationLevel == 1 {

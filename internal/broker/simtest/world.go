@@ -36,6 +36,7 @@ type world struct {
 	plan    Plan
 	network *kfake.VirtualNetwork
 	cluster *kfake.Cluster
+	stateID [16]byte    // of the state topic: fetches go by it
 	client  *kgo.Client // another make than what is tested
 	journal *slog.Logger
 	pages   *pages
@@ -85,6 +86,7 @@ func newWorld(t *testing.T, plan Plan) *world {
 	if err != nil {
 		t.Fatalf("start the broker: %v", err)
 	}
+	w.stateID = w.cluster.TopicInfo(stateTopic).TopicID
 	w.client = w.newClient()
 	w.source = newSource(plan)
 	w.watch = newWatch(w)
