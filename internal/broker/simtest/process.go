@@ -43,6 +43,7 @@ const (
 	sessionTimeout     = 6 * time.Second
 	transactionTimeout = 3 * time.Second
 	drainTimeout       = 15 * time.Second
+	healthInterval     = 10 * time.Second
 )
 
 func (w *world) settings() broker.Settings {
@@ -50,23 +51,19 @@ func (w *world) settings() broker.Settings {
 		Group: group, Topics: topics(), Start: broker.Earliest,
 		CommitInterval: 50 * time.Millisecond, TransactionTimeout: transactionTimeout,
 		SessionTimeout: sessionTimeout, HeartbeatInterval: 400 * time.Millisecond,
-		StallTimeout: time.Minute, DrainTimeout: drainTimeout,
+		StallTimeout: time.Minute, DrainTimeout: drainTimeout, HealthInterval: healthInterval,
 		MaxRecordBytes: maxRecordBytes, MaxInflightBytes: 16 << 20, Compression: batch.None,
 	}
 }
 
 // start runs a new worker, with faults that wait for it.
 func (w *world) start(waiting ...*fault) *process {
-	p := &process{world: w, ended: make(chan struct{}), metrics: pipeline.NewMetrics(prometheus.NewRegistry())}
-	w.mu.Lock()
-	p.number = len(w.processes)
-	w.processes = append(w.processes, p)
-	w.mu.Unlock()
+	p := &process{
+		world: w, number: int(w.started.Add(1)) - 1,
+		ended: make(chan struct{}), metrics: pipeline.NewMetrics(prometheus.NewRegistry()),
+	}
 	p.log = w.journal.With(slog.Int("worker", p.number))
 	p.link = newLink(p, w.network.DialContext, w.plan.latency(p.number))
-	for _, f := range waiting {
-		p.await(f)
-	}
 	engine, err := broker.New(
 		broker.Connection{Brokers: w.cluster.ListenAddrs(), ClientID: p.clientID(), Dial: p.link.Dial},
 		w.settings(),
@@ -74,9 +71,15 @@ func (w *world) start(waiting ...*fault) *process {
 	if err != nil {
 		w.t.Fatalf("engine: %v", err)
 	}
+	for _, f := range waiting {
+		p.await(f)
+	}
 	p.log.Info("SIMULATION worker starts")
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
 	p.cancel = cancel
+	w.mu.Lock()
+	w.processes = append(w.processes, p)
+	w.mu.Unlock()
 	go func() {
 		defer close(p.ended)
 		p.err = engine.Run(ctx)

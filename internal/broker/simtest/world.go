@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,6 +39,7 @@ type world struct {
 	cluster *kfake.Cluster
 	stateID [16]byte    // of the state topic: fetches go by it
 	client  *kgo.Client // another make than what is tested
+	stateID [16]byte    // of the state topic
 	journal *slog.Logger
 	pages   *pages
 	source  *source
@@ -46,6 +48,8 @@ type world struct {
 
 	// tasks of the simulation itself: pauses that end, successors that start.
 	tasks sync.WaitGroup
+	// started counts the workers.
+	started atomic.Int32
 
 	mu        sync.Mutex // guards the rest
 	processes []*process
