@@ -39,7 +39,6 @@ type world struct {
 	cluster *kfake.Cluster
 	stateID [16]byte    // of the state topic: fetches go by it
 	client  *kgo.Client // another make than what is tested
-	stateID [16]byte    // of the state topic
 	journal *slog.Logger
 	pages   *pages
 	source  *source
