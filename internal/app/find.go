@@ -113,7 +113,7 @@ func (f *Finder) Run(ctx context.Context) (Findings, error) {
 	if err != nil {
 		return Findings{}, err
 	}
-	if err := f.plan(ctx, committed); err != nil {
+	if err := f.plan(ctx, n, committed); err != nil {
 		return Findings{}, err
 	}
 	for i := range f.parts {
@@ -130,10 +130,10 @@ func (f *Finder) Run(ctx context.Context) (Findings, error) {
 }
 
 // plan notes what there is to look through.
-func (f *Finder) plan(ctx context.Context, committed []int64) error {
+func (f *Finder) plan(ctx context.Context, n int32, committed []int64) error {
 	f.found = Findings{Traces: []Trace{}, Searched: []SearchedRange{}}
-	for p := range int32(len(committed)) {
-		if f.Name != "" && f.look.PartitionOf(f.Name, int32(len(committed))) != p {
+	for p := range n {
+		if f.Name != "" && f.look.PartitionOf(f.Name, n) != p {
 			continue
 		}
 		part := searchedPartition{committed: committed[p]}

@@ -38,6 +38,9 @@
 //     the agreement is exact. A group that was set back reads records again, so
 //     its counts of records and duplicates may be higher than the topics', never
 //     lower.
+//   - An input topic that was deleted and made again begins its offsets anew, and
+//     results do not say of which topic they are. Those of the old one are then
+//     wrong or stray: this says so rather than guess which are which.
 //   - To the audit a signal without a source and one that names the default source
 //     are of one source: a result does not say which it was. The content of a
 //     duplicate is not compared.
