@@ -72,7 +72,11 @@ func runFind(ctx context.Context, p Process, c config.Config, flags findFlags, i
 		err = writeTraces(p.Stdout, found.Traces)
 	}
 	if err == nil && !found.Found {
-		err = fmt.Errorf("no trace of ID %q; searched: %s. What retention has deleted, and a record that upstream has put into another partition than --name says, cannot be found", id, searched(found.Searched))
+		hint := "what retention has deleted cannot be found"
+		if flags.name != "" {
+			hint += ", and a record with another key than --name is in another partition: search without it"
+		}
+		err = fmt.Errorf("no trace of ID %q; %s; searched: %s", id, hint, searched(found.Searched))
 	}
 	return err
 }
