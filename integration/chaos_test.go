@@ -132,6 +132,7 @@ func killWorkers(ctx context.Context, t *testing.T, lab *lab, program string) {
 		t.Errorf("the median takeover took %v, want at most %v", median, takeoverLimit)
 	}
 	book.expectBalanced(t)
+	lab.expectAudit(ctx, t)
 	if want := load.total; book.total().in != want || book.total().duplicate == 0 {
 		t.Errorf("%d records in, %d of them duplicates, want %d in and some duplicates", book.total().in, book.total().duplicate, want)
 	}
@@ -239,6 +240,7 @@ func stopWorker(ctx context.Context, t *testing.T, lab *lab, program string) {
 	book := lab.account(ctx, t)
 	t.Logf("ledger:\n%s", book)
 	book.expectBalanced(t)
+	lab.expectAudit(ctx, t)
 }
 
 // stopAndContinue returns the transactional ID that the stopped worker came back
@@ -337,6 +339,7 @@ func leaveAndComeBack(ctx context.Context, t *testing.T, lab *lab, program strin
 	book := lab.account(ctx, t)
 	t.Logf("ledger:\n%s", book)
 	book.expectBalanced(t)
+	lab.expectAudit(ctx, t)
 }
 
 // awaitProgress waits until every partition's committed offset has moved.
