@@ -150,9 +150,11 @@ func (r rules) checkPartitions(want int) {
 	case r.Partitions < want && follows(r.Role):
 		r.Grow = want
 	case r.Partitions < want:
-		r.faultf("has %d partitions, the input has %d: "+unequal+"; it is not the service's to grow, so do: %s", r.Partitions, want, growCommand(r.brokers, r.Name, want))
+		r.faultf("has %d partitions, the input has %d: "+unequal+"; it is not the service's to grow, so do: %s",
+			r.Partitions, want, growCommand(r.brokers, r.Name, want))
 	default:
-		r.faultf("has %d partitions, the input has %d: "+unequal+"; partitions cannot be taken away, so grow the input or name another topic", r.Partitions, want)
+		r.faultf("has %d partitions, the input has %d: "+unequal+"; partitions cannot be taken away, so grow the input or name another topic",
+			r.Partitions, want)
 	}
 }
 
