@@ -13,12 +13,16 @@ type candidate struct {
 	// the generation it had them in.
 	owned      []int32
 	generation int32
+	// refused are tasks that have stalled at the member, sorted.
+	refused []int32
 }
 
 // assignTasks divides tasks 0..tasks-1 among the members: every task goes to
 // exactly one member, nobody has more than one task more than anybody else,
 // and a task moves only when balance demands it. A task that two members claim
-// goes to the claim of the higher generation (the other has not heard yet).
+// goes to the claim of the higher generation (the other has not heard yet). A task
+// that a member refuses goes to one that does not, if there is one, in exchange for
+// another task where that is possible; else somebody has one more.
 //
 // The result depends on the arguments only, not on their order
 // (TestAssignTasks_Properties).
@@ -54,7 +58,45 @@ func assignTasks(members []candidate, tasks int32) map[string][]int32 {
 		free = free[take:]
 		slices.Sort(out[m.id])
 	}
+	for _, m := range ordered {
+		for _, t := range m.refused {
+			passOn(ordered, out, m, t)
+		}
+	}
 	return out
+}
+
+// passOn moves a task away from a member that refuses it.
+func passOn(members []candidate, out map[string][]int32, from candidate, task int32) {
+	at, held := slices.BinarySearch(out[from.id], task)
+	if !held {
+		return
+	}
+	var to *candidate
+	for i := range members {
+		m := &members[i]
+		if !slices.Contains(m.refused, task) && (to == nil || len(out[m.id]) < len(out[to.id])) {
+			to = m
+		}
+	}
+	if to == nil {
+		return // nobody else wants it
+	}
+	rest := slices.Delete(slices.Clone(out[from.id]), at, at+1)
+	theirs := slices.Clone(out[to.id])
+	if len(theirs) > len(rest) {
+		for i := len(theirs) - 1; i >= 0; i-- {
+			if !slices.Contains(from.refused, theirs[i]) {
+				rest = append(rest, theirs[i])
+				theirs = slices.Delete(theirs, i, i+1)
+				break
+			}
+		}
+	}
+	theirs = append(theirs, task)
+	slices.Sort(rest)
+	slices.Sort(theirs)
+	out[from.id], out[to.id] = rest, theirs
 }
 
 // claims resolves who keeps what: each member's valid tasks in order, and the

@@ -78,14 +78,30 @@ const dialTimeout = 5 * time.Second
 // less patience, or, for JoinGroup, more.
 const requestTimeout = 10 * time.Second
 
-var errRequestTimeout = fmt.Errorf("not answered within %v", requestTimeout)
+// lookUpTimeout is for requests that change nothing and that a broker answers
+// from what it has at hand. A connection that hangs costs no more than that
+// before the question is asked on another (TestCluster_LookUpsAreShort).
+const lookUpTimeout = 3 * time.Second
+
+// patience is how long an answer may take.
+func patience(api int16) time.Duration {
+	switch wire.APIKey(api) {
+	case wire.FindCoordinator, wire.Metadata, wire.ListOffsets, wire.OffsetFetch:
+		return lookUpTimeout
+	default:
+		return requestTimeout
+	}
+}
+
+var errRequestTimeout = errors.New("not answered within")
 
 // bounded makes sure that ctx has a deadline.
-func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, ok := ctx.Deadline(); ok {
+func bounded(ctx context.Context, api int16) (context.Context, context.CancelFunc) {
+	limit := patience(api)
+	if at, ok := ctx.Deadline(); ok && (limit == requestTimeout || time.Until(at) < limit) {
 		return ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, requestTimeout, errRequestTimeout)
+	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w %v", errRequestTimeout, limit))
 }
 
 func (c *cluster) close() { c.transport.CloseIdleConnections() }
@@ -125,7 +141,7 @@ func (c *cluster) do(ctx context.Context, node int32, req wire.Request, res wire
 // send sends request frames to one broker and returns the payloads of the
 // answers. It never waits without end (TestCluster_EveryRequestHasADeadline).
 func (c *cluster) send(ctx context.Context, x *exchange) ([][]byte, error) {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := bounded(ctx, x.api)
 	defer cancel()
 	var err error
 	if x.node == anyNode {

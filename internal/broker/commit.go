@@ -83,7 +83,9 @@ func (e *Engine) onReply(r reply) {
 		}
 		delete(e.txn.sealing, t.id)
 		e.submit()
-	case orderCommit, orderRollback, orderStop:
+	case orderStop:
+		e.keepWarm(t, r.path)
+	case orderCommit, orderRollback:
 	}
 }
 
@@ -119,6 +121,7 @@ func (e *Engine) onProcessed(r reply) {
 	t.open.records += r.records
 	t.open.bytes = r.bytes
 	t.open.next = r.next
+	t.movedAt = e.deps.Now()
 	e.health.progress()
 }
 
@@ -158,14 +161,17 @@ func (e *Engine) onOutcome(tx *transaction) error {
 		switch p.verdict {
 		case committed:
 			t.committed, t.base, t.sealedOldest = p.next, p.next, 0
+			t.holdsState(p, tx.answered, e.set.Topics.Input)
 			t.order(order{kind: orderCommit, answered: tx.answered})
+			t.movedAt = e.deps.Now()
 			e.health.progress()
 		case rolledBack:
 			e.rollBack(t, p)
-		case unclear, undecided:
+		case unclear, unsettled, undecided:
 			t.order(order{kind: orderRollback})
+			t.cold = true
 			if mine {
-				e.log.Warn("the group's offset was moved by somebody else; taking the task anew", slog.Int("task", int(t.id)))
+				e.log.Warn("taking the task anew", slog.Int("task", int(t.id)), slog.String("transaction", p.verdict.String()))
 				e.drop(t, "restore")
 				e.tasks[t.id] = e.newTask(t.id)
 				e.health.assigned(true, e.restoring())
@@ -180,6 +186,18 @@ func (e *Engine) onOutcome(tx *transaction) error {
 	}
 	e.reclaim()
 	return nil
+}
+
+// holdsState notes up to where a task's state holds its topic, after a part of it
+// has committed. Where an offset had to tell that it has, nothing is noted: while
+// the question was out, somebody else may have had the task and committed the same
+// offset with another state.
+func (t *task) holdsState(p *part, answered bool, input string) {
+	t.stateNext = -1
+	t.written = ownerRecord{Sequence: t.sequence, Next: map[string]int64{input: p.next}, Topics: t.ids}
+	if answered && p.stateEnd >= 0 {
+		t.stateNext = p.stateEnd + 1
+	}
 }
 
 // rollBack makes a task compute its batch again.

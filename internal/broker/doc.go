@@ -13,10 +13,13 @@
 // # The files, in the order of a record's way
 //
 //	engine.go       the loop that owns everything; start, drain, rebalance
-//	member.go       JoinGroup, SyncGroup, Heartbeat; assignment.go, generation.go
+//	member.go       JoinGroup, SyncGroup, Heartbeat; membership.go is what others ask
+//	                of it; assignment.go, generation.go
 //	takeover.go     taking a task: fence, stable offsets, owner record;
 //	                footing.go where its input goes on; restore.go reads its
-//	                state, compare.go holds that against offset and topics
+//	                state, compare.go holds that against offset and topics;
+//	                warm.go keeps states for tasks that may come back, progress.go
+//	stall.go        giving up a task that makes no progress
 //	fetch.go        long polls; aborted.go filters, worker.go runs the record path
 //	output.go       record batches; commit.go decides when a transaction is due
 //	committer.go    its requests; settle.go finds out what became of it
@@ -111,9 +114,31 @@
 //     message.max.bytes. A batch that the broker refuses all the same is made
 //     smaller; a single record that it refuses becomes a dead letter, and a dead
 //     letter that it refuses keeps its size and hash only.
+//   - The state of a task that was given away is kept for ten minutes, as of its
+//     last commit, and continued when it comes back: only what others have written
+//     since is read. It is kept only when nothing is in doubt: a transaction that
+//     nobody has settled, or whose commit only an offset told, makes it cold. It is
+//     used only if the topic has the same ID, the offset lies in the log and before
+//     our own owner record, the task's transactions are numbered on, and it is at
+//     most half of delete.retention.ms old since the last heartbeat that called the
+//     task ours: a tombstone that compaction has removed cannot be replayed. If
+//     anything is against it the whole is read. There are never more states in
+//     memory than tasks there were at once.
+//   - A generation that was made and never seen here (SyncGroup answered 27) is a
+//     break: who had the task in it cannot be told from the answer. Its tasks are
+//     taken anew, and their states are warm.
+//   - JoinGroup and SyncGroup are sent again when their answers do not come within
+//     a third of the session: the coordinator answers a repetition as it would have
+//     the first. Requests that only look something up have three seconds. Inside a
+//     transaction nothing is shorter than before.
+//   - A task that makes no progress though it could is given up: the member joins
+//     again and says which tasks it refuses, the leader gives them to others, and
+//     its worker is left behind. Not counted is a partition without a leader, a
+//     transaction that waits for its outcome, and memory that others fill.
+//   - Members say what they have in JSON. Fields are added, unknown ones ignored;
+//     a version that must not be half understood says so and is refused.
 //
 // # What comes with later releases
 //
-// Retry tiers; merged ID segments and warm state across rebalances; the release
-// of stalled tasks.
+// Retry tiers.
 package broker

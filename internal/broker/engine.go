@@ -53,6 +53,11 @@ type Engine struct {
 	restores  chan struct{} // a place for each restore that may run at once
 	memory    *memory
 	observed  time.Time
+
+	warm      map[int32]*warmState // of tasks that were given away
+	mostTasks int                  // that there were at once
+	// restoreLogged is when progress was last logged.
+	restoreLogged time.Time
 }
 
 // New checks the settings and prepares an engine. It does not connect.
@@ -73,6 +78,7 @@ func New(conn Connection, set Settings, deps Deps) (*Engine, error) {
 		set: set, deps: deps, log: deps.Log,
 		cluster: c, metrics: m, health: newHealth(deps.Now, set.StallTimeout),
 		tasks:    make(map[int32]*task),
+		warm:     make(map[int32]*warmState),
 		fetchers: make(map[int32]*fetcher),
 		replies:  make(chan reply),
 		fetched:  make(chan fetchResult),
@@ -86,7 +92,7 @@ func New(conn Connection, set Settings, deps Deps) (*Engine, error) {
 		memory:    mem,
 	}
 	c.onAnswer = e.health.answered
-	e.member = newMember(c, set, deps.Log, m)
+	e.member = newMember(c, set, deps.Log, m, deps.Now)
 	e.committer = newCommitter(c, set, e.member, deps, m)
 	e.watch = newWatch(conn, set, deps, c, e.member, e.health, m)
 	return e, nil
@@ -218,6 +224,7 @@ func (e *Engine) startDrain() {
 	e.log.Info("draining: no more fetches, committing what is computed")
 	e.draining = true
 	e.health.holdFor("draining")
+	clear(e.warm)
 	for _, t := range e.tasks {
 		t.dropWaiting()
 	}
@@ -262,6 +269,8 @@ func (e *Engine) rebalance(g *generation) {
 			gained = append(gained, id)
 		}
 	}
+	e.mostTasks = max(e.mostTasks, len(e.tasks))
+	e.boundWarm()
 	e.metrics.assigned.Set(float64(len(assigned)))
 	e.health.assigned(g != nil, e.restoring())
 	if g == nil {
@@ -279,6 +288,7 @@ func (e *Engine) rebalance(g *generation) {
 // accepts it, and the worker stops when the outcome is known.
 func (e *Engine) drop(t *task, why string) {
 	delete(e.tasks, t.id)
+	t.releasedAt = e.member.sureAt()
 	t.dropQueue()
 	e.metrics.forget(e.set.Topics.Input, t.id)
 	e.log.Info("task released", slog.Int("task", int(t.id)), slog.String("reason", why))
@@ -291,6 +301,7 @@ func (e *Engine) drop(t *task, why string) {
 			return
 		}
 		e.txn.remove(t)
+		t.sequence-- // it will not be that transaction
 		e.submit()
 	}
 	t.order(order{kind: orderStop})
@@ -298,7 +309,7 @@ func (e *Engine) drop(t *task, why string) {
 
 // newTask is a task that has been assigned and is not yet ours.
 func (e *Engine) newTask(id int32) *task {
-	t := &task{id: id, since: e.current.since[id], end: -1, stable: -1, open: openBatch{next: -1}, orders: make(chan order, ordersCapacity)}
+	t := &task{id: id, since: e.current.since[id], end: -1, stable: -1, stateNext: -1, open: openBatch{next: -1}, orders: make(chan order, ordersCapacity), abandoned: make(chan struct{})}
 	t.ctx, t.cancel = context.WithCancelCause(e.work)
 	return t
 }

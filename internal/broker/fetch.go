@@ -72,6 +72,7 @@ func (e *Engine) planFetches(now time.Time) {
 	for _, t := range e.fetchable() {
 		leader, err := e.cluster.leader(e.set.Topics.Input, t.id)
 		if err != nil {
+			t.away = true
 			e.cluster.refresh()
 			continue
 		}
@@ -148,6 +149,9 @@ func (e *Engine) onFetched(r fetchResult) error {
 		p.task.fetching = false
 	}
 	if r.err != nil {
+		for _, p := range r.plan.partitions {
+			p.task.away = true
+		}
 		f.resume = e.deps.Now().Add(faultPause)
 		e.cluster.refresh()
 		e.log.Warn("fetch failed, trying again", slog.Int("broker", int(r.plan.leader)), slog.Any("err", r.err))
@@ -176,13 +180,14 @@ func (e *Engine) accept(p plannedPartition, got fetchedPartition, buf *buffer, f
 		e.outOfRange(t)
 		return
 	case got.code != 0:
+		t.away = true
 		f.resume = e.deps.Now().Add(faultPause)
 		e.cluster.refresh()
 		e.log.Warn("partition cannot be fetched at present", slog.String("topic", e.set.Topics.Input),
 			slog.Int("partition", int(t.id)), slog.Any("err", got.code))
 		return
 	}
-	t.end, t.stable = got.end, got.stable
+	t.end, t.stable, t.away = got.end, got.stable, false
 	next, whole, err := wholeBatches(got.set)
 	if err != nil || len(whole) == 0 {
 		if err != nil {

@@ -62,22 +62,42 @@ func (g *generation) succeed(before map[int32]int32, in int32) {
 // (INCONSISTENT_GROUP_PROTOCOL), instead of tasks being torn apart.
 const protocolName = "pulse-whole-task-sticky"
 
-// metadataVersion of the JSON in the consumer protocol's user data.
+// metadataVersion of the JSON in the consumer protocol's user data. Fields are
+// added without a new version: readers ignore what they do not know. What an
+// earlier build must not ignore raises the version and names in Least the first
+// one that understands it: a build that reads less refuses to go on, clearly,
+// in place of dividing tasks by half of what was said
+// (TestMetadata_OfANewerVersionIsReadOrRefused; the bytes of version 1 are held by
+// TestFormats_AreThoseOfVersion1 and by the suite's Group_SharesItWithTodaysFormat).
 const metadataVersion = 1
+
+// readable refuses what a newer build says that must not be half understood.
+func readable(version, least int) error {
+	if least > metadataVersion {
+		return fmt.Errorf("it has version %d and needs readers of version %d or later, this build reads up to %d: "+
+			"finish the update by running the newer build here, or go back to this one everywhere", version, least, metadataVersion)
+	}
+	return nil
+}
 
 // memberMetadata is what a member says of itself when it joins.
 type memberMetadata struct {
 	Version    int     `json:"v"`
+	Least      int     `json:"min,omitempty"`
 	TxnID      string  `json:"txn"`
 	Generation int32   `json:"gen"`
 	Tasks      []int32 `json:"tasks"`
 	// First is what the leader of an earlier generation has said.
 	First int32 `json:"first,omitempty"`
+	// Refused are tasks that have stalled at this member: another one should
+	// have them.
+	Refused []int32 `json:"refused,omitempty"`
 }
 
 // assignmentMetadata goes to every member with its tasks.
 type assignmentMetadata struct {
 	Version int `json:"v"`
+	Least   int `json:"min,omitempty"`
 	// TxnIDs are the transactional IDs of all present members.
 	TxnIDs []string `json:"txns"`
 	// Partitions is how many tasks were divided, First how many partitions the
@@ -103,7 +123,7 @@ func decodeMemberMetadata(userData []byte) (memberMetadata, error) {
 	if m.Version < 1 || m.TxnID == "" {
 		return m, fmt.Errorf("member metadata has version %d and transactional ID %q", m.Version, m.TxnID)
 	}
-	return m, nil
+	return m, readable(m.Version, m.Least)
 }
 
 func decodeAssignmentMetadata(userData []byte) (assignmentMetadata, error) {
@@ -111,12 +131,12 @@ func decodeAssignmentMetadata(userData []byte) (assignmentMetadata, error) {
 	if err := json.Unmarshal(userData, &a); err != nil {
 		return a, fmt.Errorf("assignment metadata: %w", err)
 	}
-	return a, nil
+	return a, readable(a.Version, a.Least)
 }
 
 // missing returns what is in before and not in now.
-func missing(before, now []string) []string {
-	var gone []string
+func missing[T comparable](before, now []T) []T {
+	var gone []T
 	for _, id := range before {
 		if !slices.Contains(now, id) {
 			gone = append(gone, id)

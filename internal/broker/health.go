@@ -20,6 +20,8 @@ type health struct {
 	mu           sync.Mutex // guards the rest
 	joined       bool
 	restoring    int
+	under        []*progress // restores
+	stalled      []int32     // tasks that were given up
 	topicsValid  bool
 	pending      bool
 	lastAnswer   time.Time
@@ -42,6 +44,19 @@ func (h *health) topicsChecked() { h.change(func() { h.topicsValid = true }) }
 
 func (h *health) assigned(joined bool, restoring int) {
 	h.change(func() { h.joined, h.restoring = joined, restoring })
+}
+
+// restores says which are under way.
+func (h *health) restores(under []*progress) { h.change(func() { h.under = under }) }
+
+// stalledTask notes a task that was given up.
+func (h *health) stalledTask(task int32) { h.change(func() { h.stalled = append(h.stalled, task) }) }
+
+// brokerAway tells whether no broker has answered lately.
+func (h *health) brokerAway(now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return now.Sub(h.lastAnswer) > answerLimit
 }
 
 // work says whether there is anything to do.
@@ -92,11 +107,16 @@ func (e *Engine) Ready() error {
 }
 
 // Live is an error only when there is work, nothing has come of it for the
-// stall time-out, and nothing is known that explains it.
+// stall time-out, and nothing is known that explains it; for good when that was so
+// for one task, which was given up.
 func (e *Engine) Live() error {
 	h := e.health
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if len(h.stalled) > 0 && h.hold == "" {
+		return fmt.Errorf("tasks %v made no progress for %v although they had work, and were given up (PULSE_STALL_TIMEOUT): restart the process",
+			h.stalled, h.stall)
+	}
 	if idle := h.now().Sub(h.lastProgress); h.pending && !h.held() && idle > h.stall {
 		return fmt.Errorf("no progress for %v although there is work (PULSE_STALL_TIMEOUT)", idle.Round(time.Second))
 	}

@@ -19,10 +19,13 @@ func (e *Engine) observe(now time.Time) {
 		records := t.lag()
 		// What an open upstream transaction holds back is lag, and nothing
 		// that could be fetched.
-		pending = pending || t.stable > t.base
+		pending = pending || (t.stable > t.base && !t.away)
 		e.metrics.lag(e.set.Topics.Input, t.id, records, t.lagSeconds(records, now))
 	}
 	e.health.work(pending)
+	e.observeRestores(now)
+	e.expireWarm(now)
+	e.releaseStalled(now)
 }
 
 // lag is what the group has still to commit: the end of the partition as the

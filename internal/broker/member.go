@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +24,8 @@ type member struct {
 	cluster *cluster
 	log     *slog.Logger
 	metrics *metrics
+	now     func() time.Time
+	beat    func(context.Context, fence) error // sends a heartbeat
 
 	// generations hands every new assignment to the loop, nil when the group
 	// has expelled us.
@@ -31,20 +35,26 @@ type member struct {
 	// again asks for a new division of the tasks.
 	again chan struct{}
 
-	// mu guards what the committer reads.
-	mu      sync.Mutex
-	current *generation
-	changed chan struct{} // closed and replaced whenever current changes
+	// mu guards what other goroutines ask for or say.
+	mu       sync.Mutex
+	current  *generation
+	changed  chan struct{} // closed and replaced whenever current changes
+	memberID string        // as the broker has given it; empty before and after
+	sure     time.Time     // when the tasks were ours for the last time we know of
+	refused  []int32       // tasks that have stalled here, sorted
+	rejoin   bool          // to say so
+	syncing  chan struct{} // closed when no SyncGroup is under way
+	endRun   context.CancelCauseFunc
+	ended    chan struct{} // closed when run has ended
 
 	// The rest belongs to the goroutine that runs it.
-	memberID string
-	txnID    string
-	owned    []int32
-	ownedIn  int32
-	since    map[int32]int32 // as in the last generation
-	present  []string        // transactional IDs of the last assignment
-	gone     []string        // since the loop last got an assignment
-	first    int32           // as the last leader said it
+	txnID   string
+	owned   []int32
+	ownedIn int32
+	since   map[int32]int32 // as in the last generation
+	present []string        // transactional IDs of the last assignment
+	gone    []string        // since the loop last got an assignment
+	first   int32           // as the last leader said it
 }
 
 var (
@@ -52,16 +62,20 @@ var (
 	errReplaced  = fatalf("another process has joined with the same PULSE_INSTANCE_ID; this one stops and leaves its tasks to it: %w", wire.FencedInstanceID)
 )
 
-func newMember(c *cluster, set Settings, log *slog.Logger, m *metrics) *member {
-	return &member{
-		set: set, cluster: c, log: log, metrics: m,
+func newMember(c *cluster, set Settings, log *slog.Logger, m *metrics, now func() time.Time) *member {
+	made := &member{
+		set: set, cluster: c, log: log, metrics: m, now: now, beat: c.heartbeat,
 		generations: make(chan *generation),
 		poke:        make(chan struct{}, 1),
 		again:       make(chan struct{}, 1),
 		changed:     make(chan struct{}),
+		ended:       make(chan struct{}),
+		syncing:     make(chan struct{}),
 		txnID:       transactionalID(set),
 		ownedIn:     -1,
 	}
+	close(made.syncing)
+	return made
 }
 
 // transactionalID is <group>-<instance ID>, or <group>-<random>.
@@ -74,8 +88,24 @@ func transactionalID(set Settings) string {
 	return set.Group + "-" + hex.EncodeToString(b[:])
 }
 
-// run joins and stays until ctx ends. Only what needs a person ends it before.
+// run joins and stays until ctx ends or the member leaves. Only what needs a
+// person ends it before.
 func (m *member) run(ctx context.Context) error {
+	defer close(m.ended)
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	m.mu.Lock()
+	m.endRun = end
+	m.mu.Unlock()
+	err := m.belong(ctx)
+	if errors.Is(context.Cause(ctx), errLeaving) {
+		return nil
+	}
+	return err
+}
+
+// belong joins, stays, and joins again.
+func (m *member) belong(ctx context.Context) error {
 	for pause := newBackoff(); ; {
 		err := m.join(ctx)
 		if err == nil {
@@ -118,14 +148,18 @@ func final(err error) bool {
 
 // join joins the group and hands the assignment on.
 func (m *member) join(ctx context.Context) error {
-	g, err := m.cluster.joinGroup(ctx, joinRequest{
-		group: m.set.Group, memberID: m.memberID, instanceID: m.set.InstanceID,
-		session: m.set.SessionTimeout,
-		metadata: memberMetadata{
-			Version: metadataVersion, TxnID: m.txnID, Generation: m.ownedIn, Tasks: m.owned, First: m.first,
-		},
-		start: m.set.Start,
-	}, func(id string) { m.memberID = id })
+	m.mu.Lock()
+	m.rejoin = false
+	m.mu.Unlock()
+	req := m.request()
+	joined, err := m.cluster.joinGroup(ctx, req, m.remember)
+	if err != nil {
+		return err
+	}
+	sent := m.now()
+	synced := m.beginSync()
+	g, err := m.sync(ctx, req, joined)
+	synced()
 	if err != nil {
 		return err
 	}
@@ -136,6 +170,7 @@ func (m *member) join(ctx context.Context) error {
 	m.present, m.owned, m.ownedIn, m.since = g.present, g.tasks, g.id, g.since
 	m.first = max(m.first, g.first)
 	m.metrics.rebalances.Inc()
+	m.mark(sent)
 	m.publish(g)
 	select {
 	case m.generations <- g:
@@ -145,6 +180,40 @@ func (m *member) join(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 }
+
+// request says what is ours, and what we do not want back.
+func (m *member) request() joinRequest {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return joinRequest{
+		group: m.set.Group, memberID: m.memberID, instanceID: m.set.InstanceID,
+		session: m.set.SessionTimeout,
+		metadata: memberMetadata{
+			Version: metadataVersion, TxnID: m.txnID, Generation: m.ownedIn,
+			Tasks: missing(m.owned, m.refused), Refused: slices.Clone(m.refused), First: m.first,
+		},
+		start: m.set.Start,
+	}
+}
+
+// syncTries is how often SyncGroup is sent for one generation. It may be repeated:
+// it changes nothing that the first one has not.
+const syncTries = 3
+
+// sync gets the assignment.
+func (m *member) sync(ctx context.Context, j joinRequest, joined *wire.JoinGroupResponse) (*generation, error) {
+	for try := 1; ; try++ {
+		attempt, cancel := context.WithTimeoutCause(ctx, m.set.SessionTimeout/syncTries, errSyncTimeout)
+		g, err := m.cluster.syncGroup(attempt, j, joined)
+		cancel()
+		late := errors.Is(err, errSyncTimeout) || errors.Is(err, os.ErrDeadlineExceeded)
+		if !late || try == syncTries || ctx.Err() != nil {
+			return g, err
+		}
+	}
+}
+
+var errSyncTimeout = errors.New("SyncGroup not answered within a third of the session time-out (PULSE_SESSION_TIMEOUT)")
 
 // stay heartbeats until the group changes.
 func (m *member) stay(ctx context.Context) error {
@@ -158,6 +227,9 @@ func (m *member) stay(ctx context.Context) error {
 		case <-m.poke:
 		case <-m.again:
 			return fmt.Errorf("%w: asked for by ourselves", wire.RebalanceInProgress)
+		}
+		if m.wantsToRejoin() {
+			return fmt.Errorf("%w: a task is given up", wire.RebalanceInProgress)
 		}
 		err := m.heartbeat(ctx, m.generation())
 		switch {
@@ -183,9 +255,14 @@ func (m *member) stay(ctx context.Context) error {
 func (m *member) heartbeat(ctx context.Context, g *generation) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, m.set.SessionTimeout/heartbeatTries, errHeartbeatTimeout)
 	defer cancel()
-	return m.cluster.heartbeat(ctx, fence{
+	sent := m.now()
+	err := m.beat(ctx, fence{
 		group: m.set.Group, generation: g.id, memberID: g.memberID, instanceID: m.set.InstanceID,
 	})
+	if err == nil {
+		m.mark(sent)
+	}
+	return err
 }
 
 // heartbeatTries fit into a session: one heartbeat that hangs, because its
@@ -199,7 +276,8 @@ var errHeartbeatTimeout = errors.New("heartbeat not answered within a third of t
 // fence the transactional ID they know of us, so the next one is new, unless
 // it is bound to the instance ID.
 func (m *member) expelled(ctx context.Context) {
-	m.memberID, m.owned, m.ownedIn, m.since = "", nil, -1, nil
+	m.remember("")
+	m.owned, m.ownedIn, m.since = nil, -1, nil
 	if m.set.InstanceID == "" {
 		m.txnID = transactionalID(m.set)
 	}
@@ -208,71 +286,4 @@ func (m *member) expelled(ctx context.Context) {
 	case m.generations <- nil:
 	case <-ctx.Done():
 	}
-}
-
-func (m *member) publish(g *generation) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.current = g
-	close(m.changed)
-	m.changed = make(chan struct{})
-}
-
-// generation is the one to work under, nil when there is none.
-func (m *member) generation() *generation {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.current
-}
-
-// after waits for a generation other than g; it is nil when we were expelled.
-func (m *member) after(ctx context.Context, g *generation) (*generation, error) {
-	select {
-	case m.poke <- struct{}{}:
-	default:
-	}
-	for {
-		m.mu.Lock()
-		current, changed := m.current, m.changed
-		m.mu.Unlock()
-		if current != g {
-			return current, nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-}
-
-// divideAgain has the group divide its tasks anew. Only a leader's wish is
-// heard: the broker answers another member's join with the assignment there is.
-func (m *member) divideAgain() {
-	select {
-	case m.again <- struct{}{}:
-	default:
-	}
-}
-
-// check asks the broker whether we are still a member.
-func (m *member) check(ctx context.Context) error {
-	g := m.generation()
-	if g == nil {
-		return errNotJoined
-	}
-	return retry(ctx, func() error { return m.heartbeat(ctx, g) })
-}
-
-// leave gives the tasks back at once. A static member stays known to the
-// group, so that its restart within the session time-out moves nothing.
-func (m *member) leave(ctx context.Context) error {
-	g := m.generation()
-	if g == nil || m.set.InstanceID != "" {
-		return nil
-	}
-	if err := m.cluster.leaveGroup(ctx, m.set.Group, g.memberID); err != nil {
-		m.log.Warn("leaving the group failed; it notices after the session time-out", slog.Any("err", err))
-	}
-	return nil
 }

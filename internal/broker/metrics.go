@@ -12,6 +12,8 @@ type metrics struct {
 	lagSeconds       *prometheus.GaugeVec
 	transactions     *prometheus.HistogramVec
 	restores         prometheus.Histogram
+	restoreShare     prometheus.Gauge
+	stalled          prometheus.Counter
 	rebalances       prometheus.Counter
 	fenced           prometheus.Counter
 	assigned         prometheus.Gauge
@@ -42,6 +44,12 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		restores: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "pulse_state_restore_seconds", Help: "Time to read the state of a task that was taken.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 15),
+		}),
+		restoreShare: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "pulse_state_restore_ratio", Help: "Share of the state that the restores under way have read; 1 when there are none.",
+		}),
+		stalled: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "pulse_stalled_tasks_total", Help: "Tasks given up because they made no progress for the stall time-out though they had work.",
 		}),
 		rebalances: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pulse_rebalances_total", Help: "Assignments received from the consumer group.",
@@ -74,7 +82,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "pulse_refused_batches_total", Help: "Batches the broker refused as too large. The topics' max.message.bytes are smaller than the input needs.",
 		}),
 	}
-	r.MustRegister(m.lagRecords, m.lagSeconds, m.transactions, m.restores, m.rebalances, m.fenced, m.assigned,
+	r.MustRegister(m.lagRecords, m.lagSeconds, m.transactions, m.restores, m.restoreShare, m.stalled, m.rebalances, m.fenced, m.assigned,
 		m.offsetResets, m.offsetMismatches, m.skipped, m.statesLost, m.recreated, m.refusals, m.checks)
 	return m
 }

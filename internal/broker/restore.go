@@ -24,6 +24,8 @@ type restored struct {
 	last         ownerRecord
 	// void: what the state topic holds was written with another one.
 	void bool
+	// next is the offset in the state topic up to which path holds it.
+	next int64
 	err  error
 }
 
@@ -37,7 +39,11 @@ func (e *Engine) onClaimed(c claim) {
 			continue
 		}
 		t.phase, t.ids = phaseRestoring, c.by.topics
-		r := &restore{engine: e, by: c.by, task: t, ids: t.ids, offset: c.offsets[t.id], end: c.ends[t.id]}
+		t.progress = &progress{task: t.id, began: e.deps.Now()}
+		r := &restore{
+			engine: e, by: c.by, task: t, ids: t.ids, offset: c.offsets[t.id], end: c.ends[t.id],
+			warm: e.takeWarm(t.id), progress: t.progress,
+		}
 		e.group.Go(func() error {
 			r.run()
 			return nil
@@ -54,10 +60,14 @@ type restore struct {
 	offset int64 // the group's
 	end    int64 // offset of our owner record in the state
 
+	warm     *warmState // nil when there is none
+	progress *progress
+
 	base    int64 // where the input goes on
 	path    Task
 	last    ownerRecord
 	void    bool
+	next    int64
 	records int
 }
 
@@ -70,7 +80,7 @@ func (r *restore) run() {
 		return
 	}
 	start := e.deps.Now()
-	err := r.read(ctx)
+	err := r.restore(ctx)
 	if err == nil {
 		err = r.compare(ctx)
 	}
@@ -81,21 +91,52 @@ func (r *restore) run() {
 	if err == nil {
 		e.metrics.restores.Observe(took.Seconds())
 		e.log.Info("state restored", slog.Int("task", int(r.task.id)), slog.Int("records", r.records),
-			slog.Duration("took", took), slog.Int64("offset", r.base))
+			slog.Bool("warm", r.warm != nil), slog.Duration("took", took), slog.Int64("offset", r.base))
 	}
 	select {
-	case e.restored <- restored{task: r.task, path: r.path, offset: r.offset, base: r.base, last: r.last, void: r.void, err: err}:
+	case e.restored <- restored{
+		task: r.task, path: r.path, offset: r.offset, base: r.base, last: r.last, void: r.void, next: r.next, err: err,
+	}:
 	case <-ctx.Done():
 	}
 }
 
-// read applies the state partition from its start until the next offset has
-// passed our owner record. Only our record's place counts: a high watermark
-// that a fetch reports may be older than what was acknowledged before.
-func (r *restore) read(ctx context.Context) error {
+// restore continues a kept state, or else reads the whole.
+func (r *restore) restore(ctx context.Context) error {
 	e := r.engine
-	r.path = e.deps.NewTask(r.task.id)
-	var next int64 = -1
+	if r.warm != nil {
+		err := r.continueWarm(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		// Whatever is wrong with it, the log tells the truth.
+		e.log.Info("the state that was kept is not used, the whole is read", slog.Int("task", int(r.task.id)), slog.Any("err", err))
+		r.warm = nil
+	}
+	r.path, r.last, r.records = e.deps.NewTask(r.task.id), ownerRecord{}, 0
+	return r.read(ctx, -1)
+}
+
+// continueWarm reads what was written since the task was given away.
+func (r *restore) continueWarm(ctx context.Context) error {
+	if err := r.warm.check(ctx, r.engine, r.ids.State); err != nil {
+		return err
+	}
+	if r.warm.next > r.end {
+		return fmt.Errorf("%w: it is as of offset %d, and our own record came to offset %d", errNotWarm, r.warm.next, r.end)
+	}
+	r.path, r.last = r.warm.path, r.warm.last
+	return r.read(ctx, r.warm.next)
+}
+
+// read applies the state partition from an offset on (−1: from its start) until
+// the next offset has passed our owner record. Only our record's place counts: a
+// high watermark that a fetch reports may be older than what was acknowledged
+// before.
+func (r *restore) read(ctx context.Context, next int64) error {
+	e := r.engine
+	r.progress.end.Store(r.end + 1)
+	r.progress.from.Store(max(0, next))
 	lastProgress := e.deps.Now()
 	for pause := newBackoff(); next <= r.end; {
 		if ctx.Err() != nil {
@@ -107,6 +148,10 @@ func (r *restore) read(ctx context.Context) error {
 			return err
 		case final(err):
 			return fatalf("state of task %d: %w", r.task.id, err)
+		case errors.Is(err, errNotWarm):
+			return err
+		case errors.Is(err, wire.OffsetOutOfRange) && r.warm != nil:
+			return fmt.Errorf("%w: offset %d: %w", errNotWarm, next, err)
 		case errors.Is(err, wire.OffsetOutOfRange):
 			// Its start was deleted while we read: begin again.
 			if next = -1; guardRestoreAnew {
@@ -118,7 +163,12 @@ func (r *restore) read(ctx context.Context) error {
 			e.cluster.refresh()
 			pause.wait(ctx)
 		case at > next:
+			if next < 0 {
+				r.progress.from.Store(at)
+			}
 			next, lastProgress, pause = at, e.deps.Now(), newBackoff()
+			r.progress.at.Store(at)
+			r.progress.records.Store(int64(r.records))
 		}
 		if e.deps.Now().Sub(lastProgress) > unstablePatience {
 			lastProgress = e.deps.Now()
@@ -127,6 +177,7 @@ func (r *restore) read(ctx context.Context) error {
 			}
 		}
 	}
+	r.next = next
 	if another(r.last.Topics.State, r.ids.State) {
 		// A worker went on writing when the topic had been made again. What it
 		// knew is not all in there, and what is cannot be relied on.
@@ -166,6 +217,9 @@ func (r *restore) step(ctx context.Context, next int64) (int64, error) {
 func (r *restore) apply(rec *batch.Record) error {
 	if len(rec.Key) > 0 && rec.Key[0] == engineKeys {
 		if string(rec.Key) == resetKey {
+			if r.warm != nil {
+				return fmt.Errorf("%w: somebody has begun it anew", errNotWarm)
+			}
 			r.path = r.engine.deps.NewTask(r.task.id)
 			return nil
 		}
@@ -175,6 +229,11 @@ func (r *restore) apply(rec *batch.Record) error {
 		o, err := decodeOwner(rec.Value)
 		if err != nil {
 			return fatalf("state of task %d at offset %d: %w", r.task.id, rec.Offset, err)
+		}
+		if r.warm != nil {
+			if err := r.last.followedBy(o); err != nil {
+				return err
+			}
 		}
 		r.last = o
 		return nil
@@ -194,8 +253,12 @@ func (e *Engine) onRestored(r restored) error {
 	if r.err != nil {
 		return r.err
 	}
-	t.phase = phaseRunning
+	t.phase, t.progress = phaseRunning, nil
 	t.committed, t.base, t.sequence = r.offset, r.base, r.last.Sequence
+	t.stateNext, t.written = r.next, r.last
+	if r.void {
+		t.stateNext = -1 // until it has written that it began anew
+	}
 	t.rewind(r.base)
 	if r.base != r.offset {
 		// Should nothing come any more, the offset moves all the same.
@@ -203,10 +266,7 @@ func (e *Engine) onRestored(r restored) error {
 	}
 	w := e.newWorker(t, r.path)
 	w.reset = r.void
-	e.group.Go(func() error {
-		w.run(e.replies)
-		return nil
-	})
+	e.startWorker(w)
 	e.health.assigned(true, e.restoring())
 	return nil
 }

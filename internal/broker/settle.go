@@ -26,15 +26,15 @@ func (c *committer) settle(ctx context.Context, tx *transaction) error {
 		case err == nil:
 			return nil
 		case errors.Is(err, ErrFatal):
-			tx.decide(rolledBack)
+			tx.decide(unsettled)
 			return err
 		case final(err):
-			tx.decide(rolledBack)
+			tx.decide(unsettled)
 			return fatalf("outcome of a transaction: %w", err)
 		case ctx.Err() != nil:
 			// Stopping for good: nobody will ask for the outcome. The
 			// next owner fences this ID and finds it out for itself.
-			tx.decide(rolledBack)
+			tx.decide(unsettled)
 			return nil //nolint:nilerr // it is the next owner's to find out
 		}
 		c.log.Warn("outcome of a transaction is still unknown, trying again", slog.Any("err", err))
@@ -47,7 +47,7 @@ func (c *committer) trySettle(ctx context.Context, tx *transaction) error {
 		// Expelled, and a member again under another ID. To wait for offsets
 		// that the former ID holds would be in vain: the takeover that fences
 		// it waits for us (TestSettle_GivesUpWhatAFormerIDHolds).
-		tx.decide(rolledBack)
+		tx.decide(unsettled)
 		return nil
 	}
 	switch err := c.member.check(ctx); {
@@ -59,7 +59,7 @@ func (c *committer) trySettle(ctx context.Context, tx *transaction) error {
 		// Until the member has heard of it as well, the tasks are taken anew:
 		// should it stay a member, the transaction may have committed
 		// (TestSimulation_KeepsWhatItFound).
-		tx.decide(unclear)
+		tx.decide(unsettled)
 		return nil
 	case err != nil && !errors.Is(err, wire.RebalanceInProgress) && !errors.Is(err, wire.IllegalGeneration):
 		return fmt.Errorf("heartbeat: %w", err)
@@ -125,7 +125,9 @@ func (v verdict) String() string {
 	case rolledBack:
 		return "rolled back"
 	case unclear:
-		return "unclear"
+		return "unclear, the group's offset was moved by somebody else"
+	case unsettled:
+		return "not settled, the member is none any more"
 	}
 	return fmt.Sprintf("verdict %d", uint8(v))
 }

@@ -1,5 +1,7 @@
 package broker
 
+import "slices"
+
 // TopicsChecked tells the engine that the topics are as they must be; it is
 // not ready before.
 func (e *Engine) TopicsChecked() { e.health.topicsChecked() }
@@ -12,6 +14,10 @@ type Status struct {
 	Hold      string `json:"hold,omitempty"`
 	// Health is the last periodic check, nil before the first.
 	Health *HealthCheck `json:"health,omitempty"`
+	// Stalled are tasks that this process has given up.
+	Stalled []int32 `json:"stalled,omitempty"`
+	// Restores are those under way.
+	Restores []RestoreStatus `json:"restores,omitempty"`
 }
 
 // Status describes the engine. It may be called from anywhere.
@@ -19,5 +25,13 @@ func (e *Engine) Status() Status {
 	h := e.health
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return Status{Joined: h.joined, Restoring: h.restoring, Pending: h.pending, Hold: h.hold, Health: h.check}
+	s := Status{
+		Joined: h.joined, Restoring: h.restoring, Pending: h.pending, Hold: h.hold, Health: h.check,
+		Stalled: slices.Clone(h.stalled),
+	}
+	for _, p := range h.under {
+		s.Restores = append(s.Restores, p.status(h.now()))
+	}
+	slices.SortFunc(s.Restores, func(a, b RestoreStatus) int { return int(a.Task - b.Task) })
+	return s
 }

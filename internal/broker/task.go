@@ -56,6 +56,23 @@ type task struct {
 	// processing is the chunk that an outstanding order refers to. Its
 	// buffer is the worker's until the reply.
 	processing *chunk
+	// stateNext is the offset in the state topic up to which the worker's state
+	// holds it when no transaction is outstanding, -1 when that is not known;
+	// written is the last owner record in it.
+	stateNext int64
+	written   ownerRecord
+	// cold: the state must not be kept when the task is given away.
+	cold bool
+	// releasedAt is when it was last sure that nobody else had the task.
+	releasedAt time.Time
+	// away: its input's leader cannot be reached, or there is none.
+	away bool
+	// movedAt is when it last made progress, or could not have.
+	movedAt time.Time
+	// abandoned is closed when nobody waits for its worker any more.
+	abandoned chan struct{}
+	// progress of its restore, nil when there is none.
+	progress *progress
 	// claimStarted: a takeover is at work for it.
 	claimStarted bool
 	orders       chan order
@@ -135,6 +152,13 @@ func (t *task) order(o order) {
 
 // stop ends a claim or a restore of the task.
 func (t *task) stop() { t.cancel(errReleased) }
+
+// abandon leaves a worker that does not answer to itself. Should it ever come back
+// from the record path, it ends.
+func (t *task) abandon() {
+	t.stop()
+	close(t.abandoned)
+}
 
 var errReleased = errors.New("task released")
 

@@ -41,6 +41,9 @@ const (
 	// unclear: the group's offset is neither the one before nor the one
 	// after. Somebody else has moved it; the state must be read again.
 	unclear
+	// unsettled: nobody has found out, and nobody of this process will: it is
+	// no member any more, or stops. Whoever has the task next finds out.
+	unsettled
 )
 
 // part is what one task contributes to a transaction.

@@ -11,7 +11,7 @@ import (
 // newOfflineCommitter has no cluster: any request panics.
 func newOfflineCommitter(g *generation) *committer {
 	log := slog.New(slog.DiscardHandler)
-	m := newMember(nil, Settings{Group: "g"}, log, nil)
+	m := newMember(&cluster{}, Settings{Group: "g"}, log, nil, time.Now)
 	m.publish(g)
 	return newCommitter(nil, Settings{Group: "g", TransactionTimeout: time.Second}, m,
 		Deps{Log: log, Now: time.Now}, newMetrics(prometheus.NewRegistry()))
@@ -46,7 +46,7 @@ func TestSettle_GivesUpWhatAFormerIDHolds(t *testing.T) {
 	if err := c.settle(t.Context(), tx); err != nil {
 		t.Fatal(err)
 	}
-	if got := tx.parts[0].verdict; got != rolledBack {
-		t.Errorf("verdict %v, want rolled back without a request", got)
+	if got := tx.parts[0].verdict; got != unsettled {
+		t.Errorf("verdict %v, want unsettled without a request", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"time"
 
@@ -48,20 +49,61 @@ type reply struct {
 	bytes    int
 	batches  []outBatch
 	err      error
+	// path goes with orderStop: the state as of the last commit, handed over.
+	path Task
 }
 
 // run executes orders until it is told to stop, or the engine ends.
 func (w *worker) run(replies chan<- reply) {
 	defer w.task.stop()
+	if !w.work(replies) {
+		return
+	}
+	w.path.Rollback()
+	select {
+	case replies <- reply{task: w.task, kind: orderStop, path: w.path}:
+	case <-w.task.ctx.Done():
+	}
+}
+
+// workerPatience is how long the engine's end waits for a worker to come back from
+// the record path.
+const workerPatience = 2 * time.Second
+
+// startWorker runs a worker, which is waited for unless it is abandoned. One that
+// hangs does not keep the process from ending.
+func (e *Engine) startWorker(w *worker) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.run(e.replies)
+	}()
+	e.group.Go(func() error {
+		select {
+		case <-ended:
+		case <-w.task.abandoned:
+		case <-e.work.Done():
+			select {
+			case <-ended:
+			case <-time.After(workerPatience):
+				e.log.Error("a task does not come back from its record path; it is left behind", slog.Int("task", int(w.task.id)))
+			}
+		}
+		return nil
+	})
+}
+
+// work is true when it was told to stop.
+func (w *worker) work(replies chan<- reply) (told bool) {
 	w.path.Open()
 	defer w.path.Close()
 	for {
 		select {
 		case <-w.task.ctx.Done():
-			return
+			return false
 		case o := <-w.task.orders:
 			if o.kind == orderStop {
-				return
+				return true
 			}
 			r, answer := w.execute(o)
 			if !answer {
@@ -70,7 +112,7 @@ func (w *worker) run(replies chan<- reply) {
 			select {
 			case replies <- r:
 			case <-w.task.ctx.Done():
-				return
+				return false
 			}
 		}
 	}

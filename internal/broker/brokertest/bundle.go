@@ -297,3 +297,25 @@ func (b *bundle) read(topic string) map[int32][]*kgo.Record {
 	}
 	return seen
 }
+
+// on moves records to some of the partitions.
+func on(records []*kgo.Record, tasks ...int32) []*kgo.Record {
+	for i, r := range records {
+		r.Partition = tasks[i%len(tasks)]
+	}
+	return records
+}
+
+// awaitCommittedOf waits until the group has committed the whole input of tasks.
+func (b *bundle) awaitCommittedOf(tasks ...int32) {
+	b.t.Helper()
+	eventually(b.t, func() string {
+		committed, ends := b.committed(), b.ends()
+		for _, id := range tasks {
+			if committed[id] != ends[id] {
+				return fmt.Sprintf("task %d is committed to %d of %d", id, committed[id], ends[id])
+			}
+		}
+		return ""
+	})
+}

@@ -42,6 +42,7 @@ func (m memory) clone() memory {
 var _ broker.Task = (*task)(nil)
 
 func newTask(r *recorder, id int32) *task {
+	r.make(id)
 	return &task{recorder: r, id: id, open: memory{last: map[string]int64{}}, dirty: map[string]int64{}}
 }
 
@@ -182,11 +183,15 @@ type recorder struct {
 	mu       sync.Mutex // guards the rest
 	restores map[int32][]memory
 	offsets  map[int32][]int64
+	made     map[int32]int // record paths made, with empty state
 	held     chan struct{} // Process waits until it is closed
+	heldTask int32         // of which task, allTasks for any
 }
 
+const allTasks int32 = -1
+
 func newRecorder() *recorder {
-	r := &recorder{restores: map[int32][]memory{}, offsets: map[int32][]int64{}, held: make(chan struct{})}
+	r := &recorder{restores: map[int32][]memory{}, offsets: map[int32][]int64{}, made: map[int32]int{}, heldTask: allTasks, held: make(chan struct{})}
 	close(r.held)
 	return r
 }
@@ -201,8 +206,35 @@ func (r *recorder) processed(id int32, offset int64) {
 	r.mu.Lock()
 	r.offsets[id] = append(r.offsets[id], offset)
 	held := r.held
+	if r.heldTask != allTasks && r.heldTask != id {
+		held = nil
+	}
 	r.mu.Unlock()
-	<-held
+	if held != nil {
+		<-held
+	}
+}
+
+func (r *recorder) make(id int32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.made[id]++
+}
+
+// anew says how often a task's state was read from its beginning.
+func (r *recorder) anew() map[int32]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.made)
+}
+
+// holdTask is hold for one task.
+func (r *recorder) holdTask(id int32) (release func()) {
+	release = r.hold()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.heldTask = id
+	return release
 }
 
 // hold makes Process wait; the function it returns lets it go on.

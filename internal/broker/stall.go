@@ -1,0 +1,58 @@
+package broker
+
+import (
+	"log/slog"
+	"time"
+)
+
+// couldGoOn tells whether a task has something to do, and nothing keeps it from
+// doing it that is known and not its own: the broker is away, its batch waits for
+// the outcome of a transaction, or others fill the memory.
+func (e *Engine) couldGoOn(t *task, now time.Time) bool {
+	switch {
+	case e.draining || !t.ready() || e.health.brokerAway(now):
+		return false
+	case t.working:
+		return true
+	case e.txn != nil && e.txn.holds(t):
+		return false
+	case t.open.records > 0 || len(t.queue) > 0:
+		return e.openBytes() < e.set.MaxInflightBytes/2
+	default:
+		return t.stable > t.position && !t.away
+	}
+}
+
+// releaseStalled gives up the tasks that have made no progress for the stall
+// time-out although they could. Another member gets them, if there is one; else
+// they come back and are taken anew, with a record path of their own. What has
+// stalled is abandoned: its worker may never answer. From then on the service is
+// not alive (Live): whatever holds one task may hold more, and a restart is the
+// only sure end of it (suite: Stall_TaskGoesToAnotherMember).
+func (e *Engine) releaseStalled(now time.Time) {
+	released := false
+	for _, t := range e.tasks {
+		if t.movedAt.IsZero() || !e.couldGoOn(t, now) {
+			t.movedAt = now
+			continue
+		}
+		idle := now.Sub(t.movedAt)
+		if idle <= e.set.StallTimeout {
+			continue
+		}
+		e.log.Error("a task makes no progress though it has work: it is given up, and this process wants to be restarted (PULSE_STALL_TIMEOUT)",
+			slog.Int("task", int(t.id)), slog.Duration("idle", idle.Round(time.Millisecond)), slog.Bool("in_record_path", t.working),
+			slog.Int64("position", t.position), slog.Int64("committed", t.committed))
+		e.metrics.stalled.Inc()
+		t.cold, released = true, true
+		e.drop(t, "stalled")
+		if t.working {
+			t.abandon()
+		}
+		e.health.stalledTask(t.id)
+		e.member.giveUp(t.id)
+	}
+	if released {
+		e.health.assigned(e.current != nil, e.restoring())
+	}
+}
