@@ -283,8 +283,9 @@ func (w *world) makeRoom() {
 }
 
 // patience is how long a fault may wait for its step before it is put in place
-// elsewhere: the worker has no task, or ends.
-const patience = 12 * time.Second
+// elsewhere: the worker has no task, or ends. A newcomer may have to wait until
+// the sessions of several that were lost in the middle of a join have passed.
+const patience = 5 * sessionTimeout
 
 // rearm puts faults in place elsewhere whose step does not come any more. It
 // returns what is still to happen, and whether a step is waited for.
