@@ -15,6 +15,8 @@ SEEDS ?= 2000
 SIGNALS ?= 5000
 # How many workers the chaos target kills.
 KILLS ?= 20
+# How often a worker joins in the rebalance target.
+JOINS ?= 10
 # How many faults the chaos-cluster target makes, over how many signals, and which schedule of them; seed 0 draws one.
 FAULTS ?= 100
 SIGNALS ?= 2000000
@@ -101,6 +103,10 @@ chaos: ## KILLS (20) workers killed under load, and every request disturbed, on 
 .PHONY: chaos-cluster
 chaos-cluster: ## FAULTS (100) of workers, brokers and links over SIGNALS (2000000) on three brokers, by SEED; needs java and mvn
 	$(GO) test -tags integration -count=1 -timeout 4h -v -run '^TestCluster_Chaos$$' $(TESTFLAGS) ./integration -faults $(FAULTS) -signals $(SIGNALS) -seed $(SEED)
+
+.PHONY: rebalance
+rebalance: ## what JOINS (10) joining workers and static restarts cost the others, on a real Kafka; integration does less of it
+	$(GO) test -tags integration -count=1 -timeout 30m -v -run 'TestRebalance' $(TESTFLAGS) ./integration -joins $(JOINS)
 
 .PHONY: integration-local
 integration-local: ## the same where no image can be pulled: builds one, starts a container engine if none runs (root)
