@@ -269,10 +269,16 @@ func (c *chaos) killBroker(ctx context.Context, m mishap) (happened, error) {
 	}
 	away := m.span(0, 15*time.Second)
 	back := make(chan error, 1)
+	hopeful, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	go func() {
-		back <- errors.Join(after(ctx, start.Add(away)), c.nodes.start(ctx))
+		err := errors.Join(after(ctx, start.Add(away)), c.nodes.start(ctx))
+		if err != nil {
+			giveUp(err) // nothing will recover
+		}
+		back <- err
 	}()
-	took, err := c.recovery(ctx, start, ends)
+	took, err := c.recovery(hopeful, start, ends)
 	if err := errors.Join(err, <-back, c.nodes.awaitInSync(ctx, c.topics())); err != nil {
 		return happened{}, err
 	}

@@ -131,6 +131,12 @@ func (n *nodes) kill(ctx context.Context, node int) (pid int, err error) {
 		if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && len(line) > 0 {
 			return fmt.Errorf("process %d still runs", pid)
 		}
+		// A process that ends loses its command line before its sockets, and the next
+		// start would find the port taken.
+		if c, err := net.Dial("tcp", n.at(node)); err == nil { //nolint:noctx // loopback answers at once
+			_ = c.Close()
+			return fmt.Errorf("node %d still listens", node)
+		}
 		return nil
 	})
 }
