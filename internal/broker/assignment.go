@@ -85,9 +85,9 @@ func passOn(members []candidate, out map[string][]int32, from candidate, task in
 	rest := slices.Delete(slices.Clone(out[from.id]), at, at+1)
 	theirs := slices.Clone(out[to.id])
 	if len(theirs) > len(rest) {
-		for i := len(theirs) - 1; i >= 0; i-- {
-			if !slices.Contains(from.refused, theirs[i]) {
-				rest = append(rest, theirs[i])
+		for i, other := range slices.Backward(theirs) {
+			if !slices.Contains(from.refused, other) {
+				rest = append(rest, other)
 				theirs = slices.Delete(theirs, i, i+1)
 				break
 			}

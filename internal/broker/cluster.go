@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,12 +86,10 @@ const lookUpTimeout = 3 * time.Second
 
 // patience is how long an answer may take.
 func patience(api int16) time.Duration {
-	switch wire.APIKey(api) {
-	case wire.FindCoordinator, wire.Metadata, wire.ListOffsets, wire.OffsetFetch:
+	if slices.Contains([]wire.APIKey{wire.FindCoordinator, wire.Metadata, wire.ListOffsets, wire.OffsetFetch}, wire.APIKey(api)) {
 		return lookUpTimeout
-	default:
-		return requestTimeout
 	}
+	return requestTimeout
 }
 
 var errRequestTimeout = errors.New("not answered within")
@@ -98,7 +97,7 @@ var errRequestTimeout = errors.New("not answered within")
 // bounded makes sure that ctx has a deadline.
 func bounded(ctx context.Context, api int16) (context.Context, context.CancelFunc) {
 	limit := patience(api)
-	if at, ok := ctx.Deadline(); ok && (limit == requestTimeout || time.Until(at) < limit) {
+	if _, ok := ctx.Deadline(); ok && limit == requestTimeout {
 		return ctx, func() {}
 	}
 	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w %v", errRequestTimeout, limit))

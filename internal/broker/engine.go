@@ -309,7 +309,10 @@ func (e *Engine) drop(t *task, why string) {
 
 // newTask is a task that has been assigned and is not yet ours.
 func (e *Engine) newTask(id int32) *task {
-	t := &task{id: id, since: e.current.since[id], end: -1, stable: -1, stateNext: -1, open: openBatch{next: -1}, orders: make(chan order, ordersCapacity), abandoned: make(chan struct{})}
+	t := &task{
+		id: id, since: e.current.since[id], end: -1, stable: -1, stateNext: -1, open: openBatch{next: -1},
+		orders: make(chan order, ordersCapacity), abandoned: make(chan struct{}),
+	}
 	t.ctx, t.cancel = context.WithCancelCause(e.work)
 	return t
 }

@@ -131,12 +131,12 @@ func strangerJoins(ctx context.Context, t *testing.T, client *kgo.Client) (id st
 		if err != nil {
 			t.Fatalf("stranger: %v", err)
 		}
-		switch req.MemberID = res.MemberID; wire.ErrorCode(res.ErrorCode) {
-		case 0:
+		req.MemberID = res.MemberID
+		if res.ErrorCode == 0 {
 			return res.MemberID
-		case wire.MemberIDRequired:
-		default:
-			t.Fatalf("stranger: %v", wire.ErrorCode(res.ErrorCode))
+		}
+		if code := wire.ErrorCode(res.ErrorCode); code != wire.MemberIDRequired {
+			t.Fatalf("stranger: %v", code)
 		}
 	}
 }
@@ -262,18 +262,8 @@ func TestMember_OwnLateHeartbeatDoesNotReplaceIt(t *testing.T) {
 func TestCluster_LookUpsAreShort(t *testing.T) {
 	t.Parallel()
 	for _, api := range []wire.APIKey{wire.FindCoordinator, wire.Metadata, wire.ListOffsets, wire.OffsetFetch} {
-		for _, limit := range []time.Duration{0, time.Second, time.Hour} {
-			ctx := t.Context()
-			if limit > 0 {
-				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(ctx, limit)
-				defer cancel()
-			}
-			short, cancel := bounded(ctx, int16(api))
-			defer cancel()
-			if at, ok := short.Deadline(); !ok || time.Until(at) > lookUpTimeout {
-				t.Errorf("%v with a context of %v: the deadline is in %v, want %v at most", api, limit, time.Until(at), lookUpTimeout)
-			}
+		for _, limit := range []time.Duration{time.Second, time.Hour} {
+			isShort(t, api, limit)
 		}
 	}
 	patient, cancel := context.WithTimeout(t.Context(), time.Hour)
@@ -281,5 +271,16 @@ func TestCluster_LookUpsAreShort(t *testing.T) {
 	if ctx, end := bounded(patient, int16(wire.JoinGroup)); ctx != patient {
 		end()
 		t.Error("a request that waits for others is cut short")
+	}
+}
+
+func isShort(t *testing.T, api wire.APIKey, limit time.Duration) {
+	t.Helper()
+	given, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	short, end := bounded(given, int16(api))
+	defer end()
+	if at, ok := short.Deadline(); !ok || time.Until(at) > lookUpTimeout {
+		t.Errorf("%v with a context of %v: the deadline is in %v, want %v at most", api, limit, time.Until(at), lookUpTimeout)
 	}
 }

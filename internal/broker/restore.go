@@ -144,14 +144,10 @@ func (r *restore) read(ctx context.Context, next int64) error {
 		}
 		at, err := r.step(ctx, next)
 		switch {
-		case errors.Is(err, ErrFatal):
+		case errors.Is(err, ErrFatal), errors.Is(err, errNotWarm):
 			return err
 		case final(err):
 			return fatalf("state of task %d: %w", r.task.id, err)
-		case errors.Is(err, errNotWarm):
-			return err
-		case errors.Is(err, wire.OffsetOutOfRange) && r.warm != nil:
-			return fmt.Errorf("%w: offset %d: %w", errNotWarm, next, err)
 		case errors.Is(err, wire.OffsetOutOfRange):
 			// Its start was deleted while we read: begin again.
 			if next = -1; guardRestoreAnew {
@@ -163,12 +159,8 @@ func (r *restore) read(ctx context.Context, next int64) error {
 			e.cluster.refresh()
 			pause.wait(ctx)
 		case at > next:
-			if next < 0 {
-				r.progress.from.Store(at)
-			}
+			r.advance(next, at)
 			next, lastProgress, pause = at, e.deps.Now(), newBackoff()
-			r.progress.at.Store(at)
-			r.progress.records.Store(int64(r.records))
 		}
 		if e.deps.Now().Sub(lastProgress) > unstablePatience {
 			lastProgress = e.deps.Now()
@@ -190,6 +182,15 @@ func (r *restore) read(ctx context.Context, next int64) error {
 	return nil
 }
 
+// advance notes how far it has come.
+func (r *restore) advance(from, to int64) {
+	if from < 0 {
+		r.progress.from.Store(to)
+	}
+	r.progress.at.Store(to)
+	r.progress.records.Store(int64(r.records))
+}
+
 // step reads what one fetch gives and returns the next offset. next is −1 at
 // the beginning.
 func (r *restore) step(ctx context.Context, next int64) (int64, error) {
@@ -200,6 +201,9 @@ func (r *restore) step(ctx context.Context, next int64) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	got, err := e.cluster.fetchOne(ctx, e.set.Topics.State, r.ids.State, r.task.id, next, readCommitted)
+	if errors.Is(err, wire.OffsetOutOfRange) && r.warm != nil {
+		err = fmt.Errorf("%w: offset %d: %w", errNotWarm, next, err)
+	}
 	if err != nil {
 		return next, err
 	}
@@ -216,31 +220,35 @@ func (r *restore) step(ctx context.Context, next int64) (int64, error) {
 // apply takes one record of the changelog.
 func (r *restore) apply(rec *batch.Record) error {
 	if len(rec.Key) > 0 && rec.Key[0] == engineKeys {
-		if string(rec.Key) == resetKey {
-			if r.warm != nil {
-				return fmt.Errorf("%w: somebody has begun it anew", errNotWarm)
-			}
-			r.path = r.engine.deps.NewTask(r.task.id)
-			return nil
-		}
-		if string(rec.Key) != ownerKey || rec.Value == nil {
-			return nil
-		}
-		o, err := decodeOwner(rec.Value)
-		if err != nil {
-			return fatalf("state of task %d at offset %d: %w", r.task.id, rec.Offset, err)
-		}
-		if r.warm != nil {
-			if err := r.last.followedBy(o); err != nil {
-				return err
-			}
-		}
-		r.last = o
-		return nil
+		return r.applyOwn(rec)
 	}
 	if err := r.path.Restore(rec.Key, rec.Value); err != nil {
 		return fatalf("state of task %d at offset %d: %w", r.task.id, rec.Offset, err)
 	}
+	return nil
+}
+
+// applyOwn takes one of the engine's own records.
+func (r *restore) applyOwn(rec *batch.Record) error {
+	switch {
+	case string(rec.Key) == resetKey && r.warm != nil:
+		return fmt.Errorf("%w: somebody has begun it anew", errNotWarm)
+	case string(rec.Key) == resetKey:
+		r.path = r.engine.deps.NewTask(r.task.id)
+		return nil
+	case string(rec.Key) != ownerKey || rec.Value == nil:
+		return nil
+	}
+	o, err := decodeOwner(rec.Value)
+	if err != nil {
+		return fatalf("state of task %d at offset %d: %w", r.task.id, rec.Offset, err)
+	}
+	if r.warm != nil {
+		if err := r.last.followedBy(o); err != nil {
+			return err
+		}
+	}
+	r.last = o
 	return nil
 }
 

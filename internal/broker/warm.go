@@ -136,7 +136,7 @@ func (c *cluster) deleteRetention(ctx context.Context, topic string) (time.Durat
 		ResourceType: kafka.ResourceTypeTopic, ResourceName: topic, ConfigNames: []string{deleteRetentionConfig},
 	}}})
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("describe configs: %w", err)
 	}
 	for _, r := range res.Resources {
 		if r.Error != nil {
@@ -145,7 +145,10 @@ func (c *cluster) deleteRetention(ctx context.Context, topic string) (time.Durat
 		for _, entry := range r.ConfigEntries {
 			if entry.ConfigName == deleteRetentionConfig {
 				ms, err := strconv.ParseInt(entry.ConfigValue, 10, 64)
-				return time.Duration(ms) * time.Millisecond, err
+				if err != nil {
+					return 0, fmt.Errorf("value %q: %w", entry.ConfigValue, err)
+				}
+				return time.Duration(ms) * time.Millisecond, nil
 			}
 		}
 	}

@@ -156,7 +156,10 @@ func TestRestore_ContinuesAKeptStateOnlyWhenTheLogAllows(t *testing.T) {
 		{"tombstones may be gone", func(_ *testing.T, _ *stateLab, w *warmState) { w.asOf = w.asOf.Add(-13 * time.Hour) }, all, false},
 		{"nobody knows how old it is", func(_ *testing.T, _ *stateLab, w *warmState) { w.asOf = time.Time{} }, all, false},
 		{"the log is shorter", func(_ *testing.T, _ *stateLab, w *warmState) { w.next = 100 }, all, false},
-		{"the log begins later", func(t *testing.T, l *stateLab, _ *warmState) { l.deleteBefore(t, 5) }, []string{"e", "f"}, false},
+		{"the log begins later", func(t *testing.T, l *stateLab, _ *warmState) {
+			t.Helper()
+			l.deleteBefore(t, 5)
+		}, []string{"e", "f"}, false},
 		{"another transaction follows", func(_ *testing.T, _ *stateLab, w *warmState) { w.last.Sequence = 2 }, all, false},
 		{"the record path refuses what follows", func(_ *testing.T, _ *stateLab, w *warmState) {
 			w.path = &notedTask{refuse: "e"}
@@ -193,8 +196,8 @@ func TestKeepWarm_OnlyWhatIsCertain(t *testing.T) {
 		kept bool
 	}{
 		{"as of its last commit", func(*Engine, *task) {}, true},
-		{"its task has been given to us again", func(e *Engine, w *task) { e.tasks[3] = &task{id: 3} }, true},
-		{"and is being restored already", func(e *Engine, w *task) { e.tasks[3] = &task{id: 3, phase: phaseRestoring} }, false},
+		{"its task has been given to us again", func(e *Engine, _ *task) { e.tasks[3] = &task{id: 3} }, true},
+		{"and is being restored already", func(e *Engine, _ *task) { e.tasks[3] = &task{id: 3, phase: phaseRestoring} }, false},
 		{"a transaction's outcome was not found out", func(e *Engine, w *task) { end(t, e, w, part{verdict: unsettled}, true) }, false},
 		{"somebody else moved the offset", func(e *Engine, w *task) { end(t, e, w, part{verdict: unclear}, true) }, false},
 		{"an offset had to tell that it committed", func(e *Engine, w *task) { end(t, e, w, part{verdict: committed, stateEnd: 70}, false) }, false},
