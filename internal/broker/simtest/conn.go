@@ -129,6 +129,9 @@ func (c *conn) forward(frame []byte, late *bool) bool {
 		return false
 	}
 	if *late = r.late; !r.late && !l.pass(nil) {
+		if r.fault != nil {
+			r.fault.missed() // another fault has killed the worker before
+		}
 		return false
 	}
 	return c.write(r, frame)
