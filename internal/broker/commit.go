@@ -32,7 +32,7 @@ func (e *Engine) begin(now time.Time) {
 		age := now.Sub(t.open.since)
 		switch {
 		case t.open.records > 0:
-			due = due || age >= e.set.CommitInterval
+			due = due || age >= e.set.CommitInterval || t.open.bytes >= e.set.chunkBytes()
 			ready = append(ready, t)
 		case age >= idleCommit:
 			due = true

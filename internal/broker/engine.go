@@ -206,7 +206,7 @@ func (e *Engine) dispatch() {
 	now := e.deps.Now()
 	room := e.set.MaxInflightBytes/2 - e.openBytes()
 	for _, t := range e.tasks {
-		if t.ready() && !t.working && len(t.queue) > 0 && room > 0 && !e.draining {
+		if t.ready() && !t.working && len(t.queue) > 0 && room > 0 && !e.draining && !e.mustSeal(t, now) {
 			t.order(order{kind: orderProcess, chunk: t.queue[0]})
 		}
 	}
@@ -218,6 +218,19 @@ func (e *Engine) dispatch() {
 	}
 	e.renew()
 	e.observe(now)
+}
+
+// mustSeal is true for a task that computes no more until its batch is sealed:
+// when the batch is as large as a worker makes it, or its commit is due and could
+// begin. A task that always has input would else never be seen at rest by begin,
+// and its worker would read a chunk from its beginning for each further record
+// (TestDispatch_ATaskWithEnoughComputedWaitsForItsCommit).
+func (e *Engine) mustSeal(t *task, now time.Time) bool {
+	if t.open.next < 0 {
+		return false
+	}
+	due := e.txn == nil && t.open.records > 0 && now.Sub(t.open.since) >= e.set.CommitInterval
+	return due || t.open.bytes >= e.set.chunkBytes()
 }
 
 func (e *Engine) startDrain() {
@@ -321,7 +334,7 @@ func (e *Engine) newTask(id int32) *task {
 func (e *Engine) newWorker(t *task, path Task) *worker {
 	return &worker{
 		task: t, path: path, out: newOutput(e.memory), topic: e.set.Topics.Input,
-		now: e.deps.Now, limit: e.set.MaxInflightBytes / 8,
+		now: e.deps.Now, limit: e.set.chunkBytes(),
 		cursor: batch.NewCursor(batch.Limits{
 			Inflate: e.set.MaxInflightBytes / 8, Part: e.set.MaxInflightBytes / 4,
 		}),

@@ -142,3 +142,8 @@ func (s *Settings) Validate() error {
 
 // minInflightBytes leaves room for one fetch and its outputs.
 const minInflightBytes = 4 << 20
+
+// chunkBytes are the output bytes after which a worker stops in the middle of
+// what was fetched: an eighth of the memory, so that eight tasks can compute
+// while as much is being committed.
+func (s *Settings) chunkBytes() int { return s.MaxInflightBytes / 8 }

@@ -1,0 +1,39 @@
+package broker
+
+import (
+	"testing"
+	"time"
+)
+
+// A worker with a single task and a long backlog once stopped making
+// transactions: each time its worker had computed something it was given more
+// before the loop looked whether a commit was due, and past the worker's limit
+// each order took one record and inflated the fetched batch from its beginning.
+func TestDispatch_ATaskWithEnoughComputedWaitsForItsCommit(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_700_000_000, 0)
+	const interval, inflight = 100 * time.Millisecond, 8 << 20
+	for _, c := range []struct {
+		name string
+		open openBatch
+		txn  *transaction
+		want bool
+	}{
+		{"nothing computed", openBatch{next: -1}, nil, false},
+		{"a little, just now", openBatch{next: 9, records: 9, bytes: 99, since: now}, nil, false},
+		{"for the commit interval", openBatch{next: 9, records: 9, bytes: 99, since: now.Add(-interval)}, nil, true},
+		{"duplicates only, for the commit interval", openBatch{next: 9, records: 9, since: now.Add(-interval)}, nil, true},
+		{"for the commit interval, but a commit is under way", openBatch{next: 9, records: 9, since: now.Add(-interval)}, &transaction{}, false},
+		{"markers only", openBatch{next: 9, since: now.Add(-interval)}, nil, false},
+		{"as much as a worker computes", openBatch{next: 9, records: 9, bytes: inflight / 8, since: now}, nil, true},
+		{"as much, but a commit is under way", openBatch{next: 9, records: 9, bytes: inflight / 8, since: now}, &transaction{}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			e := &Engine{set: Settings{CommitInterval: interval, MaxInflightBytes: inflight}, txn: c.txn}
+			if got := e.mustSeal(&task{phase: phaseRunning, open: c.open}, now); got != c.want {
+				t.Errorf("waits for its commit: %v, want %v", got, c.want)
+			}
+		})
+	}
+}
