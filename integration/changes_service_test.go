@@ -169,7 +169,7 @@ const changesHangGuard = 4 * time.Minute
 // What operators do to topics and offsets. Each is the request that Kafka's own
 // tools send.
 
-// setRetention is kafka-configs --alter --add-config retention.ms=…
+// setRetention is kafka-configs --alter --add-config retention.ms=….
 func (l *lab) setRetention(ctx context.Context, t *testing.T, name, value string) {
 	t.Helper()
 	const key = "retention.ms"

@@ -32,7 +32,7 @@ func (e *Engine) begin(now time.Time) {
 		age := now.Sub(t.open.since)
 		switch {
 		case t.open.records > 0:
-			due = due || age >= e.set.CommitInterval || t.open.bytes >= e.set.chunkBytes()
+			due = due || e.enough(t.open, age)
 			ready = append(ready, t)
 		case age >= idleCommit:
 			due = true
@@ -44,6 +44,12 @@ func (e *Engine) begin(now time.Time) {
 		return
 	}
 	e.seal(ready, now)
+}
+
+// enough is true for a batch that a transaction should begin for, even while
+// more is computed.
+func (e *Engine) enough(b openBatch, age time.Duration) bool {
+	return age >= e.set.CommitInterval || b.bytes >= e.set.chunkBytes()
 }
 
 // seal has the batches of tasks closed; what they compute from now on belongs

@@ -229,8 +229,10 @@ func (e *Engine) mustSeal(t *task, now time.Time) bool {
 	if t.open.next < 0 {
 		return false
 	}
-	due := e.txn == nil && t.open.records > 0 && now.Sub(t.open.since) >= e.set.CommitInterval
-	return due || t.open.bytes >= e.set.chunkBytes()
+	if e.txn != nil {
+		return t.open.bytes >= e.set.chunkBytes()
+	}
+	return t.open.records > 0 && e.enough(t.open, now.Sub(t.open.since))
 }
 
 func (e *Engine) startDrain() {
