@@ -16,7 +16,8 @@ import (
 //	group's offset  state partition          goes on at
 //	there           anything                 the group's offset
 //	there           empty                    the same; the state is lost: alarm
-//	none            empty                    the start of a new task (start)
+//	none            empty, or nothing in     the start of a new task (start)
+//	                it was ever committed
 //	none            of this input            where the state says: alarm
 //	none            of another input, or     the log's start: alarm
 //	                an older build's
@@ -118,9 +119,15 @@ func (c *cluster) firstTasks(ctx context.Context) (int32, error) {
 // it had one: it expired, was deleted, or went with the input.
 func (to *takeover) forgotten(ctx context.Context, task int32) (int64, error) {
 	e := to.engine
-	last, err := to.lastWord(ctx, task)
+	last, begun, err := to.lastWord(ctx, task)
 	if err != nil {
 		return 0, err
+	}
+	if !begun {
+		// A first claim that was aborted leaves offsets and no word
+		// (TestFooting_AfterAnAbortedFirstClaimIsANewTasks).
+		to.fresh[task] = true
+		return to.start(ctx, task)
 	}
 	next, known := last.Next[e.set.Topics.Input]
 	attrs := []any{slog.String("topic", e.set.Topics.Input), slog.Int("partition", int(task))}
@@ -142,34 +149,35 @@ func (to *takeover) forgotten(ctx context.Context, task int32) (int64, error) {
 	return start, err
 }
 
-// lastWord reads the last owner record of a task's state. It fails while
+// lastWord reads the last owner record of a task's state, and tells whether
+// anything was ever committed there. It fails while
 // somebody's transaction is open on it, for the takeover to try again: it has
 // fenced the dead by then.
-func (to *takeover) lastWord(ctx context.Context, task int32) (ownerRecord, error) {
+func (to *takeover) lastWord(ctx context.Context, task int32) (last ownerRecord, begun bool, err error) {
 	c := to.engine.cluster
-	var last ownerRecord
 	end, err := c.listOffset(ctx, c.topology.State, task, wire.LatestOffset, false)
 	if err != nil {
-		return last, err
+		return last, begun, err
 	}
 	stable, err := c.listOffset(ctx, c.topology.State, task, wire.LatestOffset, true)
 	if err != nil {
-		return last, err
+		return last, begun, err
 	}
 	if stable < end {
-		return last, fmt.Errorf("a transaction is open on the state of task %d", task)
+		return last, begun, fmt.Errorf("a transaction is open on the state of task %d", task)
 	}
 	next, err := c.logStart(ctx, c.topology.State, task)
 	if err != nil {
-		return last, err
+		return last, begun, err
 	}
 	for next < end {
 		got, err := c.fetchOne(ctx, c.topology.State, to.topics.State, task, next, readCommitted)
 		if err != nil {
-			return last, err
+			return last, begun, err
 		}
 		before := next
 		err = eachCommitted(got, next, func(rec *batch.Record) (err error) {
+			begun = true
 			if string(rec.Key) != ownerKey || rec.Value == nil {
 				return nil
 			}
@@ -179,13 +187,13 @@ func (to *takeover) lastWord(ctx context.Context, task int32) (ownerRecord, erro
 			return nil
 		}, &next)
 		if err != nil {
-			return last, err
+			return last, begun, err
 		}
 		if next == before {
-			return last, fmt.Errorf("state of task %d gives nothing below its end", task)
+			return last, begun, fmt.Errorf("state of task %d gives nothing below its end", task)
 		}
 	}
-	return last, nil
+	return last, begun, nil
 }
 
 // stateLost says that a task has forgotten what it knew.
