@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"pulse-scorer/internal/broker/wire"
 )
@@ -81,10 +82,13 @@ func (e *Engine) renew() {
 	}
 	e.renewing = false
 	e.log.Error("a topic was deleted and made again; taking all tasks anew")
+	var again []int32 // not those that were given up and wait for a generation
 	for id, t := range e.tasks {
 		e.drop(t, "topics made again")
 		e.tasks[id] = e.newTask(id)
+		again = append(again, id)
 	}
 	e.health.assigned(true, e.restoring())
-	e.startTakeover(e.current, e.current.tasks)
+	slices.Sort(again)
+	e.startTakeover(e.current, again)
 }
