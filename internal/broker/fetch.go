@@ -246,7 +246,9 @@ func (e *Engine) onReset(r offsetReset) {
 		e.skipped(r.task.id, r.task.position, r.start, "retention had deleted them before they were read")
 	}
 	r.task.position = r.start
-	if len(r.task.queue) == 0 && !r.task.working && r.task.open.next < 0 {
+	if len(r.task.queue) == 0 && !r.task.working && r.task.open.next < 0 && (e.txn == nil || !e.txn.holds(r.task)) {
+		// A batch that is rolled back is asked for again: if it is gone by
+		// then, that is said (TestOnReset_DoesNotPassOverWhatIsBeingCommitted).
 		r.task.base = r.start
 	}
 	if r.task.open.next < 0 && !r.task.working && len(r.task.queue) == 0 {

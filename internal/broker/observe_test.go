@@ -3,6 +3,8 @@ package broker
 import (
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Under steady traffic there is always some lag. Between two batches nothing is
@@ -88,5 +90,37 @@ func TestOnRestored_OfAReleasedTaskIsIgnored(t *testing.T) {
 	e.tasks[3] = w
 	if err := e.onRestored(failed); err == nil {
 		t.Error("a broken state of a task of ours is ignored")
+	}
+}
+
+// While a batch is being committed, retention passes what comes after it. If the
+// batch is rolled back, its records are asked for again: they are not passed over
+// without a word.
+func TestOnReset_DoesNotPassOverWhatIsBeingCommitted(t *testing.T) {
+	t.Parallel()
+	e := newIdleEngine(t)
+	e.metrics = newMetrics(prometheus.NewRegistry())
+	w := e.newTask(3)
+	w.phase, w.committed, w.base, w.position = phaseRunning, 40, 40, 50
+	e.tasks[3] = w
+	p := &part{task: 3, worker: w, before: 40, next: 50, records: 10}
+	e.txn = &transaction{parts: []*part{p}}
+	e.onReset(offsetReset{task: w, epoch: w.epoch, start: 70})
+	e.rollBack(w, p)
+	if w.position != 40 {
+		t.Errorf("goes on at %d after the rollback, want 40", w.position)
+	}
+}
+
+// A task was given up when a topic was made again: the others are taken anew, and
+// it waits for the next generation.
+func TestRenew_LeavesATaskThatWasGivenUp(t *testing.T) {
+	t.Parallel()
+	e := newIdleEngine(t)
+	e.current = &generation{id: 1, tasks: []int32{3}}
+	e.stopClaim, e.renewing = func(error) {}, true
+	e.renew()
+	if e.renewing || len(e.tasks) > 0 {
+		t.Errorf("renewing %v with %d tasks, want done with none", e.renewing, len(e.tasks))
 	}
 }
