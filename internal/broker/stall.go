@@ -14,8 +14,8 @@ func (e *Engine) couldGoOn(t *task, now time.Time) bool {
 		return false
 	case t.working:
 		return true
-	case e.txn != nil && e.txn.holds(t):
-		return false
+	case e.txn != nil && (e.txn.holds(t) || t.open.records > 0):
+		return false // one transaction at a time: what it has computed waits for its turn
 	case t.open.records > 0 || len(t.queue) > 0:
 		return e.openBytes() < e.set.MaxInflightBytes/2
 	default:
