@@ -16,6 +16,9 @@ const (
 	maxProbe = 4096
 	// maxSpan is how far apart segment numbers may be: see segmentBefore.
 	maxSpan = 1 << 29
+	// maxNumber is beyond what a task can come to: numbers must not run out
+	// while it works on.
+	maxNumber = 1 << 62
 )
 
 // holdSegments tells a restore what segments the Task has. Those that may
@@ -99,7 +102,7 @@ func (t *Task) restoredSegments() error {
 // left from before it.
 func (r *restoration) whole() (closed []*restoredSegment, open *restoredSegment, err error) {
 	c := &r.bounds
-	if c.floor > c.closedEnd || c.closedEnd-c.floor >= maxSpan {
+	if c.floor > c.closedEnd || c.closedEnd-c.floor >= maxSpan || c.closedEnd >= maxNumber {
 		return nil, nil, fmt.Errorf("bounds of IDs begin at segment %d and end at %d, which cannot be", c.floor, c.closedEnd)
 	}
 	if r.segments[c.closedEnd] != nil && r.segments[c.closedEnd].first == c.closedEnd {

@@ -268,6 +268,7 @@ func TestRestored_RefusesBoundsThatCannotBe(t *testing.T) {
 		want    string
 	}{
 		{"end before the beginning", []change{boundsRecord(9, 8)}, "cannot be"},
+		{"without numbers to go on", []change{boundsRecord(math.MaxUint64, math.MaxUint64)}, "cannot be"},
 		{"too far apart", []change{boundsRecord(1, 1+maxSpan)}, "cannot be"},
 		{"a segment beyond", []change{boundsRecord(1, 1), segmentRecord(2, hash{})}, "beyond the bounds"},
 		{"a segment missing", []change{boundsRecord(1, 3), segmentRecord(1, hash{})}, "segment 2 of IDs is missing"},
