@@ -78,6 +78,11 @@ type world struct {
 	evictions, merges       int
 	deltas                  int
 	longestPauseMs          int64
+	// vary: each worker has settings of its own, as while a change of them is
+	// rolled out.
+	vary    bool
+	largest int // segment size of any
+	swaps   int
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -106,6 +111,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		w.series *= 30
 		w.burst, w.shape.closeAt, w.shape.largest = 40, 1+rng.IntN(3), 30+rng.IntN(100)
 	}
+	w.vary = seed%3 == 0
 	w.task, w.standby = w.fresh(), w.fresh()
 	return w
 }
@@ -113,11 +119,17 @@ func newWorld(t *testing.T, seed uint64) *world {
 func (w *world) fresh() *Task {
 	var key [16]byte
 	binary.LittleEndian.PutUint64(key[:], w.rng.Uint64())
-	task, err := New(w.settings, key)
+	settings := w.settings
+	if w.vary {
+		settings.DedupeMaxIDs = max(20, settings.DedupeMaxIDs>>w.rng.IntN(4))
+		settings.DedupeWindow = max(500*time.Millisecond, settings.DedupeWindow>>w.rng.IntN(3))
+	}
+	task, err := New(settings, key)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	task.shape = w.shape
+	w.largest = max(w.largest, task.segmentSize())
 	return task
 }
 
@@ -209,6 +221,9 @@ func (w *world) learn() {
 
 func (w *world) seal() {
 	w.clockMs += int64(w.rng.IntN(400)) - 20 // sometimes back
+	if w.rng.IntN(200) == 0 {
+		w.clockMs -= int64(w.rng.IntN(5000))
+	}
 	changed := !reflect.DeepEqual(w.open, w.committed)
 	w.batch = nil
 	last := w.task.committed.segments.clockMs
@@ -237,8 +252,8 @@ func (w *world) checkBatch() {
 		case c.key[0] == kindDelta:
 			w.deltas++
 		case c.key[0] == kindSegment && c.value != nil:
-			if len(c.value) > 64+w.task.segmentSize()*(entryBytes+2) {
-				w.t.Fatalf("segment of %d bytes, want at most %d IDs", len(c.value), w.task.segmentSize())
+			if len(c.value) > 64+w.largest*(entryBytes+2) {
+				w.t.Fatalf("segment of %d bytes, want at most %d IDs", len(c.value), w.largest)
 			}
 		case c.value == nil && binary.BigEndian.Uint64(c.key[2:]) >= w.task.cur.segments.floor:
 			w.merges++
@@ -261,9 +276,9 @@ func (w *world) expire() {
 			w.open.ids[identity] = held
 		}
 	}
-	full := len(w.open.ids) > w.settings.DedupeMaxIDs
-	windowMs := w.settings.DedupeWindow.Milliseconds()
-	latest := c.clockMs - windowMs*9/8 - 2*w.longestPauseMs
+	full := len(w.open.ids) > w.task.settings.DedupeMaxIDs
+	windowMs := w.task.settings.DedupeWindow.Milliseconds()
+	latest := c.clockMs - windowMs - w.settings.DedupeWindow.Milliseconds()/8 - 2*w.longestPauseMs
 	for identity, held := range w.open.ids {
 		id, _ := w.task.Look([]byte(identity), nil)
 		s := w.task.ids.table.get(id.hash)
@@ -302,50 +317,6 @@ func (w *world) rollback() {
 	if n := w.task.Stats().IDs; n != len(w.committed.ids) {
 		w.t.Fatalf("%d IDs after rollback, want %d", n, len(w.committed.ids))
 	}
-}
-
-// compaction is what is left of a changelog.
-type compaction int
-
-const (
-	// uncompacted: all that was ever written.
-	uncompacted compaction = iota
-	// compacted: the last value of each key, in random order.
-	compacted
-	// compacting: what a cleaner at work leaves. Of what a later record
-	// supersedes, any may be gone; tombstones that supersede nothing that is
-	// left, too.
-	compacting
-)
-
-func (w *world) log(c compaction) (changes []change) {
-	switch c {
-	case uncompacted:
-		return w.whole
-	case compacted:
-		for _, k := range slices.Sorted(maps.Keys(w.changelog)) {
-			changes = append(changes, change{[]byte(k), w.changelog[k]})
-		}
-		w.rng.Shuffle(len(changes), func(i, j int) { changes[i], changes[j] = changes[j], changes[i] })
-	case compacting:
-		last := make(map[string]int)
-		for i, c := range w.whole {
-			last[string(c.key)] = i
-		}
-		cleanedTo, kept := w.rng.IntN(len(w.whole)+1), 1+w.rng.IntN(10)
-		left := make(map[string]bool)
-		for i, c := range w.whole {
-			key := string(c.key)
-			switch {
-			case i < cleanedTo && i < last[key] && w.rng.IntN(10) >= kept:
-			case i < cleanedTo && c.value == nil && !left[key] && w.rng.IntN(2) == 0:
-			default:
-				changes = append(changes, c)
-				left[key] = true
-			}
-		}
-	}
-	return changes
 }
 
 // restored returns a new Task with the committed changelog.
@@ -461,7 +432,12 @@ func (w *world) step() {
 		w.rollback()
 	case n < 93:
 		w.catchUp()
-	case n < 96:
+	case n < 94:
+		w.catchUp()
+		w.rollback()
+		w.task, w.standby = w.standby, w.task // the warm copy goes on
+		w.swaps++
+	case n < 97:
 		task := w.compareRestored(compaction(w.rng.IntN(3)))
 		if w.rng.IntN(2) == 0 { // another worker goes on
 			w.task, w.open, w.hasSealed = task, w.committed.clone(), false
@@ -471,8 +447,8 @@ func (w *world) step() {
 
 func TestTask_BehavesLikeNaiveModel(t *testing.T) { //nolint:tparallel // its runs add up evictions
 	t.Parallel()
-	var evictions, merges, deltas int
-	for seed := range uint64(20) { //nolint:paralleltest // they add up evictions
+	var evictions, merges, deltas, swaps int
+	for seed := range uint64(26) { //nolint:paralleltest // they add up evictions
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			w := newWorld(t, seed)
 			for range 1000 {
@@ -486,9 +462,11 @@ func TestTask_BehavesLikeNaiveModel(t *testing.T) { //nolint:tparallel // its ru
 			evictions += w.evictions
 			merges += w.merges
 			deltas += w.deltas
+			swaps += w.swaps
 		})
 	}
-	if evictions < 1000 || merges < 300 || deltas < 1000 {
-		t.Errorf("only %d IDs were evicted, %d segments merged away, %d deltas written: the model did not test them", evictions, merges, deltas)
+	if evictions < 1000 || merges < 300 || deltas < 1000 || swaps < 100 {
+		t.Errorf("only %d IDs were evicted, %d segments merged away, %d deltas written, %d times a warm copy went on: the model did not test them",
+			evictions, merges, deltas, swaps)
 	}
 }
