@@ -10,16 +10,16 @@ GO ?= go
 FUZZTIME ?= 60s
 # More words for the go test of a target, for example: make integration TESTFLAGS='-race -run Broker'
 TESTFLAGS ?=
-# How many seeds the simulation runs, and how many signals each of them has.
+# How many seeds the simulation runs.
 SEEDS ?= 2000
-SIGNALS ?= 5000
+# How many signals a seed of the simulation has (5000), or the chaos-cluster target sends (2000000).
+SIGNALS ?=
 # How many workers the chaos target kills.
 KILLS ?= 20
 # How often a worker joins in the rebalance target.
 JOINS ?= 10
-# How many faults the chaos-cluster target makes, over how many signals, and which schedule of them; seed 0 draws one.
+# How many faults the chaos-cluster target makes, and which schedule of them; seed 0 draws one.
 FAULTS ?= 100
-SIGNALS ?= 2000000
 SEED ?= 0
 
 # Built from source by the Go toolchain, so that everybody has the same linters (about 80 s once on two cores).
@@ -81,7 +81,7 @@ fuzz: ## every fuzz target for FUZZTIME (60s) each; inputs it finds go to testda
 
 .PHONY: simulate
 simulate: ## SEEDS (2000) random schedules of faults with SIGNALS (5000) each on a simulated cluster; stops at the first red one
-	$(GO) test -count=1 -timeout 60m -v -run 'TestSimulation_Seeds' $(TESTFLAGS) ./internal/broker -seeds $(SEEDS) -signals $(SIGNALS) \
+	$(GO) test -count=1 -timeout 60m -v -run 'TestSimulation_Seeds' $(TESTFLAGS) ./internal/broker -seeds $(SEEDS) -signals $(or $(SIGNALS),5000) \
 		| grep -vE '^ *(=== |--- PASS)'
 
 .PHONY: controls
@@ -102,7 +102,7 @@ chaos: ## KILLS (20) workers killed under load, and every request disturbed, on 
 
 .PHONY: chaos-cluster
 chaos-cluster: ## FAULTS (100) of workers, brokers and links over SIGNALS (2000000) on three brokers, by SEED; needs java and mvn
-	$(GO) test -tags integration -count=1 -timeout 4h -v -run '^TestCluster_Chaos$$' $(TESTFLAGS) ./integration -faults $(FAULTS) -signals $(SIGNALS) -seed $(SEED)
+	$(GO) test -tags integration -count=1 -timeout 4h -v -run '^TestCluster_Chaos$$' $(TESTFLAGS) ./integration -faults $(FAULTS) -signals $(or $(SIGNALS),2000000) -seed $(SEED)
 
 .PHONY: rebalance
 rebalance: ## what JOINS (10) joining workers and static restarts cost the others, on a real Kafka; integration does less of it
