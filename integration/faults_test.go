@@ -34,7 +34,7 @@ const (
 	faultRounds     = 10
 	faultPerRound   = 40
 	faultPause      = 80 * time.Millisecond
-	faultDeadline   = 2 * time.Minute
+	hangGuard       = 5 * time.Minute
 )
 
 // Every request of the engine loses its answer, has it stalled, is lost itself or
@@ -57,7 +57,7 @@ func TestFaults_EachRequest(t *testing.T) {
 
 func surviveFault(t *testing.T, brokers []string, fault faultnet.Fault) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), faultDeadline)
+	ctx, cancel := context.WithTimeout(t.Context(), hangGuard)
 	defer cancel()
 	lab := newLab(ctx, t, brokers, kafkatest.Name("fault"), faultPartitions)
 	network := faultnet.New(fault)
@@ -191,9 +191,13 @@ func (l *lab) signal(n int) *kgo.Record {
 	return &kgo.Record{Topic: l.topics.Input, Partition: int32(partition), Key: []byte(name), Value: value}
 }
 
-// awaitEnd waits until the group has committed the end of the input.
+// awaitEnd waits until the group has committed the end of the input. It may commit
+// more: a producer that ends a transaction has its answer before the markers are
+// in the log, so the end that is read here may lack them.
 func (l *lab) awaitEnd(ctx context.Context, t *testing.T) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, hangGuard)
+	defer cancel()
 	ends := make(map[int32]int64)
 	for p := range int32(l.partitions) {
 		ends[p] = l.end(ctx, t, l.topics.Input, p)
@@ -204,7 +208,7 @@ func (l *lab) awaitEnd(ctx context.Context, t *testing.T) {
 		behind := 0
 		committed := l.committed(ctx, t)
 		for p, end := range ends {
-			if committed[p].offset != end {
+			if committed[p].offset < end {
 				behind++
 			}
 		}
