@@ -82,10 +82,10 @@ func (w *watch) nearDeletion(ctx context.Context, s TopicState, partition int32,
 	if err != nil || younger <= from {
 		return nil, err
 	}
-	what, todo := "records of the input wait unread", "add workers or raise its retention.ms"
+	what, remedy := "records of the input wait unread", "add workers or raise its retention.ms"
 	if s.Role != roleInput {
-		what, todo = "dead letters wait for somebody", "deal with them or raise its retention.ms"
+		what, remedy = "dead letters wait for somebody", "deal with them or raise its retention.ms"
 	}
 	return fmt.Errorf("%s: %s-%d offsets %d to %d are older than nine tenths of its retention of %v and will be deleted; %s",
-		what, s.Name, partition, from, younger-1, s.kept.Round(time.Second), todo), nil
+		what, s.Name, partition, from, younger-1, s.kept.Round(time.Second), remedy), nil
 }

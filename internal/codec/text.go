@@ -63,7 +63,8 @@ func escapeLen(b []byte) int {
 	}
 }
 
-// hex4 returns the code unit of the \uXXXX that b begins with, or -1.
+// hex4 returns the code unit of the escape that b begins with, \u and four hex
+// digits, or -1.
 func hex4(b []byte) rune {
 	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
 		return -1

@@ -173,9 +173,9 @@ func (s *stream) digest(d *Digest, n int64) bool {
 		return false
 	}
 	s.hash.Reset()
-	for todo := n; todo > 0; {
+	for rest := n; rest > 0; {
 		// A short peek before the end of the stream comes with an error.
-		p, err := s.in.Peek(int(min(todo, streamChunk)))
+		p, err := s.in.Peek(int(min(rest, streamChunk)))
 		if err != nil {
 			s.err = err
 			return false
@@ -185,7 +185,7 @@ func (s *stream) digest(d *Digest, n int64) bool {
 			s.err = err
 			return false
 		}
-		todo -= int64(len(p))
+		rest -= int64(len(p))
 	}
 	s.left -= n
 	d.Size = n
