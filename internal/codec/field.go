@@ -140,11 +140,8 @@ func (f *fields) note(m member) *field {
 // f. It returns the index after the object, or -1.
 func (s *scanner) record(i int, f *fields, scratch *[]byte) int {
 	f.reset(s.buf)
-	i = s.space(i + 1)
-	if i < len(s.buf) && s.buf[i] == '}' {
-		return i + 1
-	}
-	for {
+	i, empty := s.empty(i, '}')
+	for !empty {
 		end, escaped, next := s.name(i)
 		if next < 0 {
 			return -1
@@ -165,18 +162,12 @@ func (s *scanner) record(i int, f *fields, scratch *[]byte) int {
 		if i < len(s.buf) && s.buf[i] != ',' {
 			i = s.space(i)
 		}
-		if i >= len(s.buf) {
-			return s.fail(i, "ends inside an object")
+		if i >= len(s.buf) || s.buf[i] != ',' {
+			return s.closed(i, '}')
 		}
-		switch s.buf[i] {
-		case ',':
-			i = s.space(i + 1)
-		case '}':
-			return i + 1
-		default:
-			return s.fail(i, "a comma or a closing brace is expected")
-		}
+		i = s.space(i + 1)
 	}
+	return i
 }
 
 // noted validates the value of a member that is looked at and notes it.

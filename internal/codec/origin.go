@@ -31,7 +31,7 @@ func (d *Decoder) ReadOrigin(value []byte, o *Origin) *pulse.Bad {
 		s.fail(i, "a JSON object is expected")
 		return fail()
 	}
-	end := s.eachMember(i, func(name []byte, start, end int) {
+	end := s.members(i, 1, func(name []byte, start, end int) {
 		switch string(name) {
 		case `"id"`:
 			o.ID = d.quoted(value[start:end])
@@ -61,7 +61,7 @@ func (d *Decoder) ReadOrigin(value []byte, o *Origin) *pulse.Bad {
 // readInput reads the coordinates, of an object that was found valid.
 func (d *Decoder) readInput(buf []byte, start int, o *Origin) {
 	s := scanner{buf: buf}
-	s.eachMember(start, func(name []byte, start, end int) {
+	s.members(start, 1, func(name []byte, start, end int) {
 		switch string(name) {
 		case `"topic"`:
 			o.Topic = d.quoted(buf[start:end])
@@ -91,46 +91,13 @@ func (d *Decoder) quoted(raw []byte) string {
 	return alias(raw)
 }
 
-// eachMember passes over the object at i and shows each member: its name, with
-// quotes and as it is spelt, and where its value lies. It returns the index after
-// the object, or -1.
-func (s *scanner) eachMember(i int, show func(name []byte, start, end int)) int {
-	i = s.space(i + 1)
-	if i < len(s.buf) && s.buf[i] == '}' {
-		return i + 1
-	}
-	for {
-		end, _, start := s.name(i)
-		if start < 0 {
-			return -1
-		}
-		name := s.buf[i:end]
-		if i = s.value(start, 1); i < 0 {
-			return -1
-		}
-		show(name, start, i)
-		i = s.space(i)
-		if i >= len(s.buf) {
-			return s.fail(i, "ends inside an object")
-		}
-		switch s.buf[i] {
-		case ',':
-			i = s.space(i + 1)
-		case '}':
-			return i + 1
-		default:
-			return s.fail(i, "a comma or a closing brace is expected")
-		}
-	}
-}
-
 // Claimed is the id and the source that a record gives itself, however bad it is
 // otherwise; empty where it gives none. It is for people who look for a signal
 // that Decode refuses. The strings are valid as long as the record is.
 func (d *Decoder) Claimed(value []byte, headers []Header) (id, source string) {
 	s := scanner{buf: value}
 	if i := s.space(0); i < len(value) && value[i] == '{' {
-		s.eachMember(i, func(name []byte, start, end int) {
+		s.members(i, 1, func(name []byte, start, end int) {
 			switch string(name) {
 			case `"id"`:
 				id = d.quoted(value[start:end])

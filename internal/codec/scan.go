@@ -10,6 +10,8 @@ import (
 // down; the bound keeps recursion over hostile input shallow.
 const maxDepth = 128
 
+const tooDeep = "nested deeper than 128 levels"
+
 // scanner validates JSON as RFC 8259 defines it. Its methods take the index of
 // a token's first byte and return the index after the token, or -1 after
 // noting where and why the first error is.
@@ -46,7 +48,7 @@ func (s *scanner) value(i, depth int) int {
 	}
 	switch c := s.buf[i]; c {
 	case '{':
-		return s.members(i, depth+1)
+		return s.members(i, depth+1, nil)
 	case '[':
 		return s.elements(i, depth+1)
 	case '"':
@@ -67,64 +69,76 @@ func (s *scanner) value(i, depth int) int {
 	}
 }
 
-// members passes over an object.
-func (s *scanner) members(i, depth int) int {
+// members passes over an object. show, unless it is nil, is given each member:
+// its name, with quotes and as it is spelt, and where its value lies.
+func (s *scanner) members(i, depth int, show func(name []byte, start, end int)) int {
 	if depth > maxDepth {
-		return s.fail(i, "nested deeper than 128 levels")
+		return s.fail(i, tooDeep)
 	}
-	i = s.space(i + 1)
-	if i < len(s.buf) && s.buf[i] == '}' {
-		return i + 1
-	}
-	for {
-		_, _, next := s.name(i)
-		if next < 0 {
+	i, empty := s.empty(i, '}')
+	for !empty {
+		end, _, start := s.name(i)
+		if start < 0 {
 			return -1
 		}
-		if i = s.value(next, depth); i < 0 {
+		name := s.buf[i:end]
+		if i = s.value(start, depth); i < 0 {
 			return -1
+		}
+		if show != nil {
+			show(name, start, i)
 		}
 		i = s.space(i)
-		if i >= len(s.buf) {
-			return s.fail(i, "ends inside an object")
+		if i >= len(s.buf) || s.buf[i] != ',' {
+			return s.closed(i, '}')
 		}
-		switch s.buf[i] {
-		case ',':
-			i = s.space(i + 1)
-		case '}':
-			return i + 1
-		default:
-			return s.fail(i, "a comma or a closing brace is expected")
-		}
+		i = s.space(i + 1)
 	}
+	return i
 }
 
 // elements passes over a list.
 func (s *scanner) elements(i, depth int) int {
 	if depth > maxDepth {
-		return s.fail(i, "nested deeper than 128 levels")
+		return s.fail(i, tooDeep)
 	}
-	i = s.space(i + 1)
-	if i < len(s.buf) && s.buf[i] == ']' {
-		return i + 1
-	}
-	for {
+	i, empty := s.empty(i, ']')
+	for !empty {
 		if i = s.value(i, depth); i < 0 {
 			return -1
 		}
 		i = s.space(i)
-		if i >= len(s.buf) {
-			return s.fail(i, "ends inside a list")
+		if i >= len(s.buf) || s.buf[i] != ',' {
+			return s.closed(i, ']')
 		}
-		switch s.buf[i] {
-		case ',':
-			i = s.space(i + 1)
-		case ']':
-			return i + 1
-		default:
-			return s.fail(i, "a comma or a closing bracket is expected")
-		}
+		i = s.space(i + 1)
 	}
+	return i
+}
+
+// empty passes over the container that begins at i if nothing is in it; else it
+// stops at its first part.
+func (s *scanner) empty(i int, closing byte) (next int, empty bool) {
+	i = s.space(i + 1)
+	if i < len(s.buf) && s.buf[i] == closing {
+		return i + 1, true
+	}
+	return i, false
+}
+
+// closed passes over a container's end, where no comma leads on.
+func (s *scanner) closed(i int, closing byte) int {
+	if i < len(s.buf) && s.buf[i] == closing {
+		return i + 1
+	}
+	ends, other := "ends inside an object", "a comma or a closing brace is expected"
+	if closing == ']' {
+		ends, other = "ends inside a list", "a comma or a closing bracket is expected"
+	}
+	if i >= len(s.buf) {
+		return s.fail(i, ends)
+	}
+	return s.fail(i, other)
 }
 
 // name passes over a member's name and colon, up to its value. end is the
