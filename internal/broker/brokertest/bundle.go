@@ -98,13 +98,20 @@ func (b *bundle) createTopic(name string, partitions int32, config map[string]st
 	req.TimeoutMillis = 30_000
 	req.Topics = append(req.Topics, topic)
 	res, err := req.RequestWith(b.t.Context(), b.client)
+	b.done("create topic "+name, err, func() int16 { return res.Topics[0].ErrorCode })
+	b.awaitTopic(name, partitions)
+}
+
+// done ends the test if a request got no answer or the code of its answer, asked
+// for only where there is one, is an error.
+func (b *bundle) done(what string, err error, code func() int16) {
+	b.t.Helper()
 	if err == nil {
-		err = kerr.ErrorForCode(res.Topics[0].ErrorCode)
+		err = kerr.ErrorForCode(code())
 	}
 	if err != nil {
-		b.t.Fatalf("create topic %s: %v", name, err)
+		b.t.Fatalf("%s: %v", what, err)
 	}
-	b.awaitTopic(name, partitions)
 }
 
 // awaitTopic waits until the cluster tells of a topic that it has made, leaders
@@ -112,24 +119,33 @@ func (b *bundle) createTopic(name string, partitions int32, config map[string]st
 func (b *bundle) awaitTopic(name string, partitions int32) {
 	b.t.Helper()
 	eventually(b.t, func() string {
-		req := kmsg.NewPtrMetadataRequest()
-		topic := kmsg.NewMetadataRequestTopic()
-		topic.Topic = &name
-		req.Topics = append(req.Topics, topic)
-		res, err := req.RequestWith(b.t.Context(), b.client)
+		got, err := b.describe(name)
 		if err != nil {
 			return err.Error()
 		}
-		if got := res.Topics[0]; got.ErrorCode != 0 || len(got.Partitions) != int(partitions) {
+		if got.ErrorCode != 0 || len(got.Partitions) != int(partitions) {
 			return fmt.Sprintf("topic %s: error %d, %d partitions", name, got.ErrorCode, len(got.Partitions))
 		}
-		for _, p := range res.Topics[0].Partitions {
+		for _, p := range got.Partitions {
 			if p.ErrorCode != 0 || p.Leader < 0 {
 				return fmt.Sprintf("%s-%d: error %d, leader %d", name, p.Partition, p.ErrorCode, p.Leader)
 			}
 		}
 		return ""
 	})
+}
+
+// describe is what the cluster tells of a topic.
+func (b *bundle) describe(name string) (kmsg.MetadataResponseTopic, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	topic := kmsg.NewMetadataRequestTopic()
+	topic.Topic = &name
+	req.Topics = append(req.Topics, topic)
+	res, err := req.RequestWith(b.t.Context(), b.client)
+	if err != nil {
+		return kmsg.MetadataResponseTopic{}, err
+	}
+	return res.Topics[0], nil
 }
 
 // send produces records and expects them to be processed.
