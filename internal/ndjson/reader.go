@@ -34,9 +34,6 @@ func NewReader(in io.Reader, limit int) *Reader {
 	return &Reader{in: bufio.NewReaderSize(in, chunk), limit: limit}
 }
 
-// Buffered reports whether the next line can begin without waiting for in.
-func (r *Reader) Buffered() bool { return r.in.Buffered() > 0 }
-
 // Next returns the next line, or io.EOF after the last.
 //
 // When in fails, what was read of the line is dropped and the error returned:

@@ -6,26 +6,6 @@ import (
 	"log/slog"
 )
 
-// The attribute keys of log lines. Payloads and secrets are never logged.
-const (
-	KeyTopic      = "topic"
-	KeyPartition  = "partition"
-	KeyOffset     = "offset"
-	KeySignalID   = "signal_id"
-	KeyOutcome    = "outcome"
-	KeyClass      = "class"
-	KeyGroup      = "group"
-	KeyGeneration = "generation"
-	KeyMember     = "member"
-	KeyVariable   = "variable"
-	KeyDuration   = "duration"
-	KeySuppressed = "suppressed"
-	KeyError      = "err"
-)
-
-// Err is the attribute of an error.
-func Err(err error) slog.Attr { return slog.Any(KeyError, err) }
-
 // LogSettings say what is logged, and how.
 type LogSettings struct {
 	// Level is debug, info, warn or error (PULSE_LOG_LEVEL).

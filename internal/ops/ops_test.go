@@ -19,9 +19,9 @@ func TestNewLogger_LevelAndFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	log.Info("hidden")
-	log.Warn("shown", slog.Int(KeyPartition, 3))
+	log.Warn("shown", slog.Int("partition", 3))
 	var line map[string]any
-	if err := json.Unmarshal(out.Bytes(), &line); err != nil || line["msg"] != "shown" || line[KeyPartition] != 3.0 {
+	if err := json.Unmarshal(out.Bytes(), &line); err != nil || line["msg"] != "shown" || line["partition"] != 3.0 {
 		t.Errorf("line = %q (%v)", out.String(), err)
 	}
 	for variable, settings := range map[string]LogSettings{"PULSE_LOG_LEVEL": {"loud", "json"}, "PULSE_LOG_FORMAT": {"info", "xml"}} {

@@ -148,7 +148,7 @@ func statusHandler(deps Deps) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		body, err := json.MarshalIndent(deps.Status.Status(), "", "  ")
 		if err != nil {
-			deps.Logger.Error("encode status", Err(err))
+			deps.Logger.Error("encode status", slog.Any("err", err))
 			http.Error(w, "status cannot be encoded; see the log", http.StatusInternalServerError)
 			return
 		}
