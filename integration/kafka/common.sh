@@ -28,6 +28,16 @@ command_line() { # PID
   { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null || true
 }
 
+# running tells whether a process has not ended: it is there, and no mere zombie whose threads are gone too. Its command line
+# cannot tell, for it reads empty while the process turns into another program (exec) and while it ends.
+running() { # PID
+  local stat tasks
+  stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+  [[ ${stat##*) } == Z* ]] || return 0
+  tasks=("/proc/$1/task/"*)
+  [ ${#tasks[@]} -gt 1 ]
+}
+
 # alive tells whether the process of a pid file still runs and still is the process that the file was written for.
 alive() { # PIDFILE WORD-OF-ITS-COMMAND-LINE
   [ -s "$1" ] && [[ $(command_line "$(<"$1")") == *"$2"* ]]
@@ -42,12 +52,12 @@ stop_pidfile() { # PIDFILE WORD SECONDS
     kill "$pid" 2>/dev/null || true
     kill -CONT "$pid" 2>/dev/null || true # a stopped process would not see the TERM
     for ((i = 0; i < $3 * 10; i++)); do
-      alive "$1" "$2" || break
+      running "$pid" || break
       sleep 0.1
     done
     alive "$1" "$2" && kill -KILL "$pid" 2>/dev/null
     for ((i = 0; i < 50; i++)); do
-      alive "$1" "$2" || break
+      running "$pid" || break
       sleep 0.1
     done
   fi

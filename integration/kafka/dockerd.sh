@@ -23,7 +23,7 @@ up() { # DIR
       say "docker engine started, pid $(<"$1/pid")"
       return 0
     fi
-    [ -n "$(command_line "$(<"$1/pid")")" ] || die "dockerd died: $(tail -n 10 "$1/dockerd.log")"
+    running "$(<"$1/pid")" || die "dockerd died: $(tail -n 10 "$1/dockerd.log")"
     sleep 0.1
   done
   stop_pidfile "$1/pid" "$1/dockerd.pid" 10

@@ -108,7 +108,7 @@ wait_node() { # I
   local node=$DIR/node-$1 i
   for ((i = 0; i < 900; i++)); do
     if [ "$(tail -c "+$(($(<"$node/log-start") + 1))" "$node/broker.log" | grep -c 'Kafka Server started')" -gt 0 ]; then return 0; fi
-    [ -n "$(command_line "$(<"$node/pid")")" ] || die "node $1 died: $(tail -n 20 "$node/broker.log")"
+    running "$(<"$node/pid")" || die "node $1 died: $(tail -n 20 "$node/broker.log")"
     sleep 0.1
   done
   die "node $1 is not up after 90 s; see $node/broker.log"
