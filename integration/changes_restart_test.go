@@ -66,7 +66,7 @@ func (n *node) address() string { return net.JoinHostPort("127.0.0.1", strconv.I
 // startNode starts a broker from its jars; it ends with the test.
 func startNode(ctx context.Context, t *testing.T) *node {
 	t.Helper()
-	n := &node{dir: t.TempDir(), port: freePair(ctx, t)}
+	n := &node{dir: t.TempDir(), port: freePorts(t)}
 	t.Cleanup(func() { n.script(context.WithoutCancel(ctx), t, "kafka/down.sh", n.dir) })
 	n.script(ctx, t, "kafka/up.sh", n.dir, strconv.Itoa(n.port))
 	t.Logf("real Kafka: %s from its jars", n.address())
@@ -88,27 +88,6 @@ func (n *node) script(ctx context.Context, t *testing.T, args ...string) {
 		said, _ := os.ReadFile(log.Name())
 		t.Fatalf("%v: %v\n%s", args, err, said)
 	}
-}
-
-// freePair finds a port for a broker, which takes the one 100 above as well.
-func freePair(ctx context.Context, t *testing.T) int {
-	t.Helper()
-	var listen net.ListenConfig
-	for range 100 {
-		first, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatalf("find a port: %v", err)
-		}
-		address, _ := first.Addr().(*net.TCPAddr)
-		second, err := listen.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(address.Port+100)))
-		_ = first.Close()
-		if err == nil {
-			_ = second.Close()
-			return address.Port
-		}
-	}
-	t.Fatal("no two free ports a hundred apart")
-	return 0
 }
 
 // steady produces until it is stopped.

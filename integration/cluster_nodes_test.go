@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -62,11 +63,20 @@ func startNodes(ctx context.Context, t *testing.T) *nodes {
 	return n
 }
 
-// freePorts finds a block of ports for a cluster.
+// nextPorts is where freePorts goes on: a block is given to one test only, which
+// stops and starts its brokers.
+var nextPorts atomic.Int64
+
+// freePorts finds a block of ports for a cluster. They are outside of the kernel's
+// ephemeral range: a client that dials a broker that is down could get the very port.
 func freePorts(t *testing.T) int {
 	t.Helper()
 	const first, step, last = 20400, 200, 30000
-	for port := first; port < last; port += step {
+	for {
+		port := first + step*int(nextPorts.Add(1)-1)
+		if port >= last {
+			t.Fatalf("no free block of ports from %d to %d", first, last)
+		}
 		if slices.IndexFunc([]int{0, 1, 2, 10, 11, 12, 20, 30, 40, 50, 51, 52, 60, 70, 80, 100, 101, 102}, func(i int) bool {
 			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port+i))) //nolint:noctx // closed at once
 			if err == nil {
@@ -77,8 +87,6 @@ func freePorts(t *testing.T) int {
 			return port
 		}
 	}
-	t.Fatalf("no free block of ports from %d to %d", first, last)
-	return 0
 }
 
 func (n *nodes) at(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(n.port+port)) }
@@ -126,7 +134,12 @@ func (n *nodes) kill(ctx context.Context, node int) (pid int, err error) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		return 0, fmt.Errorf("kill node %d, process %d: %w", node, pid, err)
 	}
-	return pid, until(ctx, "the killed broker is gone", func() error {
+	return pid, n.awaitGone(ctx, node, pid)
+}
+
+// awaitGone returns when a node's process has ended.
+func (n *nodes) awaitGone(ctx context.Context, node, pid int) error {
+	return until(ctx, "the broker is gone", func() error {
 		// Who waits to be reaped has no command line any more.
 		if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && len(line) > 0 {
 			return fmt.Errorf("process %d still runs", pid)
