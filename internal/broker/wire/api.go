@@ -10,22 +10,23 @@ type APIKey int16
 
 // The APIs the engine uses (https://kafka.apache.org/protocol#protocol_api_keys).
 const (
-	Produce            APIKey = 0
-	Fetch              APIKey = 1
-	ListOffsets        APIKey = 2
-	Metadata           APIKey = 3
-	OffsetFetch        APIKey = 9
-	FindCoordinator    APIKey = 10
-	JoinGroup          APIKey = 11
-	Heartbeat          APIKey = 12
-	LeaveGroup         APIKey = 13
-	SyncGroup          APIKey = 14
-	DescribeGroups     APIKey = 15
-	InitProducerID     APIKey = 22
-	AddPartitionsToTxn APIKey = 24
-	AddOffsetsToTxn    APIKey = 25
-	EndTxn             APIKey = 26
-	TxnOffsetCommit    APIKey = 28
+	Produce              APIKey = 0
+	Fetch                APIKey = 1
+	ListOffsets          APIKey = 2
+	Metadata             APIKey = 3
+	OffsetFetch          APIKey = 9
+	FindCoordinator      APIKey = 10
+	JoinGroup            APIKey = 11
+	Heartbeat            APIKey = 12
+	LeaveGroup           APIKey = 13
+	SyncGroup            APIKey = 14
+	DescribeGroups       APIKey = 15
+	InitProducerID       APIKey = 22
+	AddPartitionsToTxn   APIKey = 24
+	AddOffsetsToTxn      APIKey = 25
+	EndTxn               APIKey = 26
+	TxnOffsetCommit      APIKey = 28
+	DescribeTransactions APIKey = 65
 )
 
 // spec is how an API is spoken.
@@ -53,6 +54,8 @@ var specs = map[APIKey]spec{
 	AddOffsetsToTxn:    {"AddOffsetsToTxn", 3, true},
 	EndTxn:             {"EndTxn", 3, true},
 	TxnOffsetCommit:    {"TxnOffsetCommit", 3, true},
+
+	DescribeTransactions: {"DescribeTransactions", 0, true},
 }
 
 func (k APIKey) spec() spec {

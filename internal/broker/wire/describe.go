@@ -76,3 +76,69 @@ func (d *decoder) describedGroup() DescribedGroup {
 	d.tags()
 	return g
 }
+
+// DescribeTransactionsRequest asks the coordinator of a transactional ID what its
+// last transaction has become of (KIP-664).
+type DescribeTransactionsRequest struct {
+	TransactionalIDs []string
+}
+
+// API implements Request.
+func (*DescribeTransactionsRequest) API() APIKey { return DescribeTransactions }
+
+// Append implements Request.
+func (r *DescribeTransactionsRequest) Append(dst []byte, correlationID int32, clientID string) []byte {
+	e := begin(dst, DescribeTransactions, correlationID, clientID)
+	e.array(len(r.TransactionalIDs))
+	for _, id := range r.TransactionalIDs {
+		e.string(id)
+	}
+	return e.end()
+}
+
+// DescribeTransactionsResponse is the answer to a DescribeTransactionsRequest.
+type DescribeTransactionsResponse struct {
+	ThrottleMs   int32
+	Transactions []DescribedTransaction
+}
+
+// DescribedTransaction is the last transaction of a transactional ID, open or not.
+type DescribedTransaction struct {
+	Code            ErrorCode
+	TransactionalID string
+	State           string
+	TimeoutMs       int32
+	StartMs         int64 // -1 when none is open
+	ProducerID      int64
+	ProducerEpoch   int16
+	// Topics are the partitions that an open one has.
+	Topics []TopicPartitions
+}
+
+// The states of a transaction that has begun. TxnEmpty is one that was never
+// begun since the producer was initialised.
+const (
+	TxnEmpty          = "Empty"
+	TxnOngoing        = "Ongoing"
+	TxnPrepareCommit  = "PrepareCommit"
+	TxnPrepareAbort   = "PrepareAbort"
+	TxnCompleteCommit = "CompleteCommit"
+	TxnCompleteAbort  = "CompleteAbort"
+)
+
+// minDescribedTransaction is the least size of a transaction in a response.
+const minDescribedTransaction = 2 + 1 + 1 + 4 + 8 + 8 + 2 + 1 + 1
+
+// Decode implements Response.
+func (r *DescribeTransactionsResponse) Decode(correlationID int32, payload []byte) error {
+	d := open(DescribeTransactions, correlationID, payload)
+	*r = DescribeTransactionsResponse{ThrottleMs: d.int32()}
+	for range d.array(minDescribedTransaction) {
+		r.Transactions = append(r.Transactions, DescribedTransaction{
+			Code: d.code(), TransactionalID: d.string(), State: d.string(), TimeoutMs: d.int32(),
+			StartMs: d.int64(), ProducerID: d.int64(), ProducerEpoch: d.int16(), Topics: d.topicPartitions(),
+		})
+		d.tags()
+	}
+	return d.close(DescribeTransactions)
+}

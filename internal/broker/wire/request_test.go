@@ -133,6 +133,10 @@ func requests() map[string]struct {
 			&wire.DescribeGroupsRequest{Groups: []string{"g", "other"}},
 			version(&kmsg.DescribeGroupsRequest{Groups: []string{"g", "other"}}),
 		},
+		"describe transactions": {
+			&wire.DescribeTransactionsRequest{TransactionalIDs: []string{"t", "other"}},
+			version(&kmsg.DescribeTransactionsRequest{TransactionalIDs: []string{"t", "other"}}),
+		},
 		"offset fetch": {
 			&wire.OffsetFetchRequest{Group: "g", Topics: topics, Stable: true},
 			version(&kmsg.OffsetFetchRequest{

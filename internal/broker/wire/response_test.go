@@ -251,6 +251,23 @@ func groupResponses() map[string]responseCase {
 				{Group: "other", State: wire.GroupDead},
 			}},
 		},
+		"describe transactions": {
+			wire.DescribeTransactions,
+			&kmsg.DescribeTransactionsResponse{ThrottleMillis: 1, TransactionStates: []kmsg.DescribeTransactionsResponseTransactionState{
+				{
+					TransactionalID: "t", State: "Ongoing", TimeoutMillis: 9, StartTimestamp: 8, ProducerID: 7, ProducerEpoch: 6,
+					Topics: []kmsg.DescribeTransactionsResponseTransactionStateTopic{{Topic: "in", Partitions: []int32{0, 7}}},
+				},
+				{ErrorCode: 105, TransactionalID: "other", StartTimestamp: -1},
+			}},
+			&wire.DescribeTransactionsResponse{ThrottleMs: 1, Transactions: []wire.DescribedTransaction{
+				{
+					TransactionalID: "t", State: wire.TxnOngoing, TimeoutMs: 9, StartMs: 8, ProducerID: 7, ProducerEpoch: 6,
+					Topics: []wire.TopicPartitions{{Topic: "in", Partitions: []int32{0, 7}}},
+				},
+				{Code: 105, TransactionalID: "other", StartMs: -1},
+			}},
+		},
 	}
 }
 
