@@ -41,6 +41,17 @@ type committer struct {
 	// before the first InitProducerID and after every unknown outcome.
 	fresh     bool
 	sequences map[topicPartition]int32
+
+	// What must be known should a transaction hang (doubts.go): how the one
+	// before the last InitProducerID has ended; the offsets of the last records
+	// that the attempt under way and the last committed one have written; whether
+	// the attempt has opened one, sent records, and offsets; and the partitions in doubt.
+	ended        ended
+	wrote, kept  map[topicPartition]int64
+	opened, sent bool
+	offered      bool
+	doubts       map[topicPartition]doubt
+
 	// pause comes before the next attempt; nil when the last one committed.
 	pause *backoff
 }
@@ -59,7 +70,7 @@ type topicPartition struct {
 func newCommitter(c *cluster, set Settings, m *member, deps Deps, mt *metrics) *committer {
 	return &committer{
 		set: set, cluster: c, member: m, log: deps.Log, metrics: mt, now: deps.Now,
-		requests: make(chan *transaction),
+		requests: make(chan *transaction), doubts: make(map[topicPartition]doubt),
 	}
 }
 
@@ -98,7 +109,7 @@ func (c *committer) execute(ctx context.Context, tx *transaction) {
 	start := c.now()
 	g := c.member.generation()
 	if tx.producerOnly {
-		tx.err = c.prepare(ctx, g)
+		tx.err = c.prepare(ctx, g, tx.tasks)
 		return
 	}
 	tx.disown(g)
@@ -112,6 +123,7 @@ func (c *committer) execute(ctx context.Context, tx *transaction) {
 	if err == nil {
 		tx.decide(committed)
 		tx.answered = true
+		c.kept, c.ended = c.wrote, endUnknown
 	} else {
 		result = "settled"
 		c.log.Warn("transaction did not end as asked; finding out what became of it", slog.Any("err", err))
@@ -141,7 +153,12 @@ func (c *committer) pauseAfter(err error, parts []*part) {
 func (c *committer) attempt(ctx context.Context, g *generation, parts []*part) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.set.TransactionTimeout, errTransactionTimeout)
 	defer cancel()
+	c.opened, c.sent, c.offered, c.wrote = false, false, false, make(map[topicPartition]int64)
 	if err := c.ensureProducer(ctx, g); err != nil {
+		return err
+	}
+	c.ended = endUnknown
+	if err := c.clearDoubts(ctx, c.destinations(parts), nil); err != nil {
 		return err
 	}
 	if !guardAddedFirst {
@@ -163,13 +180,24 @@ var errTransactionTimeout = errors.New("transaction time-out (PULSE_TRANSACTION_
 // prepare ends what an earlier process with the same transactional ID has left
 // open. A static member does so before it asks for offsets: those that the
 // transaction holds would not come before it times out, or change afterwards.
-func (c *committer) prepare(ctx context.Context, g *generation) error {
+// What hangs of it is ended now too: our next transaction would end it in its own way.
+func (c *committer) prepare(ctx context.Context, g *generation, tasks []int32) error {
 	if g == nil {
 		return errNotJoined
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.set.TransactionTimeout, errTransactionTimeout)
 	defer cancel()
-	return c.ensureProducer(ctx, g)
+	if err := c.ensureProducer(ctx, g); err != nil || c.ended == endUnknown {
+		return err
+	}
+	for _, topic := range []string{c.set.Topics.Results, c.set.Topics.DeadLetters, c.set.Topics.State} {
+		for _, task := range tasks {
+			c.doubts[topicPartition{topic, task}] = doubt{c.ended, -1}
+		}
+	}
+	err := c.clearDoubts(ctx, nil, tasks)
+	c.ended = endUnknown
+	return err
 }
 
 // ensureProducer makes the transactional ID of the generation usable:
@@ -179,14 +207,33 @@ func (c *committer) ensureProducer(ctx context.Context, g *generation) error {
 	if c.fresh && c.txnID == g.txnID {
 		return nil
 	}
-	p, err := c.cluster.fence(ctx, g.txnID, c.set.TransactionTimeout)
+	if c.txnID != g.txnID {
+		c.ended, c.kept = endUnknown, nil
+		clear(c.doubts)
+	}
+	p, last, err := c.cluster.fence(ctx, g.txnID, c.set.TransactionTimeout)
 	if err != nil {
 		return fmt.Errorf("init producer %s: %w", g.txnID, err)
+	}
+	if c.ended == endUnknown {
+		// Not from what is done about a failure: that has transactions of its own.
+		c.ended = last
 	}
 	c.txnID, c.producer, c.fresh = g.txnID, p, true
 	// Sequences start at 0 with every epoch (KIP-98).
 	c.sequences = make(map[topicPartition]int32)
 	return nil
+}
+
+// destinations are the partitions that the parts write to.
+func (c *committer) destinations(parts []*part) map[topicPartition]bool {
+	to := make(map[topicPartition]bool)
+	for _, p := range parts {
+		for _, b := range p.batches {
+			to[topicPartition{c.cluster.topology.topic(b.to), p.task}] = true
+		}
+	}
+	return to
 }
 
 // open adds every partition that the parts write to, and the group's offsets.
@@ -202,6 +249,7 @@ func (c *committer) open(ctx context.Context, parts []*part) error {
 			}
 		}
 	}
+	c.opened = true
 	err := retry(ctx, func() error {
 		return c.cluster.openTransaction(ctx, c.txnID, c.producer, c.set.Group, topics)
 	})
@@ -223,6 +271,12 @@ func (c *committer) produce(ctx context.Context, parts []*part) error {
 			writes = append(writes, write{topicPartition: tp, bytes: b.bytes, part: p, batch: b})
 		}
 	}
+	for _, w := range writes {
+		if _, err := c.cluster.leaderNow(ctx, w.topic, w.partition); err != nil {
+			return fmt.Errorf("produce: %w", err)
+		}
+	}
+	c.sent = true
 	results, err := c.cluster.produce(ctx, c.txnID, writes)
 	if err != nil {
 		return fmt.Errorf("produce: %w", err)
@@ -236,8 +290,10 @@ func (c *committer) produce(ctx context.Context, parts []*part) error {
 			err = errors.Join(err, fmt.Errorf("produce to %s-%d: %w", w.topic, w.partition, r.code))
 			continue
 		}
+		last := r.baseOffset + int64(batch.Count(w.bytes)) - 1
+		c.wrote[w.topicPartition] = max(c.wrote[w.topicPartition], last)
 		if w.topic == c.set.Topics.State {
-			w.part.stateEnd = r.baseOffset + int64(batch.Count(w.bytes)) - 1
+			w.part.stateEnd = last
 		}
 	}
 	return err
@@ -267,6 +323,7 @@ func (c *committer) commitOffsets(ctx context.Context, g *generation, parts []*p
 	for _, p := range parts {
 		offsets[p.task] = p.next
 	}
+	c.offered = true
 	for {
 		err := retry(ctx, func() error {
 			return c.cluster.commitOffsets(ctx, c.txnID, c.producer, c.fenceOf(g), offsets)
@@ -302,7 +359,7 @@ func (c *committer) end(ctx context.Context) error {
 	attempts := 0
 	err := retry(ctx, func() error {
 		attempts++
-		return c.cluster.endTransaction(ctx, c.txnID, c.producer)
+		return c.cluster.endTransaction(ctx, c.txnID, c.producer, true)
 	})
 	if guardRepeatedEnd && attempts > 1 {
 		c.fresh = false

@@ -16,6 +16,7 @@ type metrics struct {
 	stalled          prometheus.Counter
 	rebalances       prometheus.Counter
 	fenced           prometheus.Counter
+	hanging          prometheus.Counter
 	assigned         prometheus.Gauge
 	offsetResets     prometheus.Counter
 	offsetMismatches prometheus.Counter
@@ -51,12 +52,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		stalled: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pulse_stalled_tasks_total", Help: "Tasks given up because they made no progress for the stall time-out though they had work.",
 		}),
-		rebalances: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "pulse_rebalances_total", Help: "Assignments received from the consumer group.",
-		}),
-		fenced: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "pulse_fenced_total", Help: "Transactional IDs of former owners that this process has fenced when taking tasks.",
-		}),
+		rebalances: counter("pulse_rebalances_total", "Assignments received from the consumer group."),
+		fenced:     counter("pulse_fenced_total", "Transactional IDs of former owners that this process has fenced when taking tasks."),
+		hanging: counter("pulse_hanging_transactions_total",
+			"Transactions whose end a broker had lost (KAFKA-20734), and that this process has ended again as they had ended."),
 		assigned: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "pulse_assigned_partitions", Help: "Tasks (input partitions) assigned to this process.",
 		}),
@@ -82,9 +81,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "pulse_refused_batches_total", Help: "Batches the broker refused as too large. The topics' max.message.bytes are smaller than the input needs.",
 		}),
 	}
-	r.MustRegister(m.lagRecords, m.lagSeconds, m.transactions, m.restores, m.restoreShare, m.stalled, m.rebalances, m.fenced, m.assigned,
+	r.MustRegister(m.lagRecords, m.lagSeconds, m.transactions, m.restores, m.restoreShare, m.stalled, m.rebalances, m.fenced, m.hanging, m.assigned,
 		m.offsetResets, m.offsetMismatches, m.skipped, m.statesLost, m.recreated, m.refusals, m.checks)
 	return m
+}
+
+func counter(name, help string) prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 }
 
 // lag sets both gauges of a partition.

@@ -21,7 +21,9 @@ import (
 // (TestSettle_LostAnswerOfEachRequest, and on the real broker integration).
 func (c *committer) settle(ctx context.Context, tx *transaction) error {
 	for pause := newBackoff(); ; {
-		err := c.trySettle(ctx, tx)
+		try, cancel := context.WithTimeoutCause(ctx, c.set.TransactionTimeout, errSettleTimeout)
+		err := c.trySettle(ctx, try, tx)
+		cancel()
 		switch {
 		case err == nil:
 			return nil
@@ -42,7 +44,11 @@ func (c *committer) settle(ctx context.Context, tx *transaction) error {
 	}
 }
 
-func (c *committer) trySettle(ctx context.Context, tx *transaction) error {
+var errSettleTimeout = errors.New("not found out within a transaction time-out (PULSE_TRANSACTION_TIMEOUT)")
+
+// trySettle is bounded by try, so that what it waits for is said once in a while. Only
+// what must not be left in the middle has all the time there is.
+func (c *committer) trySettle(ctx, try context.Context, tx *transaction) error {
 	if g := c.member.generation(); g != nil && g.txnID != c.txnID {
 		// Expelled, and a member again under another ID. To wait for offsets
 		// that the former ID holds would be in vain: the takeover that fences
@@ -50,7 +56,7 @@ func (c *committer) trySettle(ctx context.Context, tx *transaction) error {
 		tx.decide(unsettled)
 		return nil
 	}
-	switch err := c.member.check(ctx); {
+	switch err := c.member.check(try); {
 	case errors.Is(err, wire.FencedInstanceID):
 		return errReplaced
 	case errors.Is(err, wire.UnknownMemberID), errors.Is(err, errNotJoined):
@@ -68,20 +74,45 @@ func (c *committer) trySettle(ctx context.Context, tx *transaction) error {
 	if g == nil {
 		return errNotJoined
 	}
-	if err := c.ensureProducer(ctx, g); err != nil {
+	parts := tx.undecided()
+	if err := c.endOpen(ctx, try, g, parts); err != nil {
 		return err
 	}
-	parts := tx.undecided()
-	offsets, err := c.cluster.stableOffsets(ctx, tasksOf(parts))
+	offsets, err := c.cluster.stableOffsets(try, tasksOf(parts))
 	if err != nil {
 		return fmt.Errorf("stable offsets: %w", err)
 	}
 	for _, p := range parts {
 		p.verdict = judge(p, offsets[p.task].offset)
-		c.log.Info("outcome found", slog.Int("task", int(p.task)), slog.String("verdict", p.verdict.String()),
-			slog.Int64("committed", offsets[p.task].offset))
+		c.say(p, offsets[p.task])
 	}
+	c.kept, c.ended = nil, endUnknown
 	return nil
+}
+
+// endOpen makes sure that nothing of ours is open any more, nor hangs.
+func (c *committer) endOpen(ctx, try context.Context, g *generation, parts []*part) error {
+	if err := c.endEmpty(try, g); err != nil {
+		return err
+	}
+	if err := c.ensureProducer(try, g); err != nil {
+		return err
+	}
+	c.opened = false
+	c.doubtAll(parts)
+	return c.clearDoubts(ctx, nil, tasksOf(parts))
+}
+
+// say logs a verdict. That our own last commit has been taken back is the cluster's
+// fault, and can have doubled results (doubts.go says when it cannot be helped).
+func (c *committer) say(p *part, stable committedOffset) {
+	c.log.Info("outcome found", slog.Int("task", int(p.task)), slog.String("verdict", p.verdict.String()),
+		slog.Int64("committed", stable.offset), slog.Int64("before", p.before), slog.Int64("next", p.next))
+	if p.verdict == unclear && stable.offset < p.before && stable.metadata == c.txnID {
+		c.log.Error("the cluster has taken back what it had committed; results of these offsets may stand twice: run pulse-scorer audit",
+			slog.String("topic", c.set.Topics.Input), slog.Int("partition", int(p.task)),
+			slog.Int64("offset", stable.offset), slog.Int64("next", p.before))
+	}
 }
 
 // judge compares the group's stable offset with what a part started from and

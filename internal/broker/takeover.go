@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -44,6 +45,15 @@ type takeover struct {
 	fresh  map[int32]bool
 	// said are the tasks whose alarms need no repetition.
 	said map[int32]bool
+	// former are the owners it has fenced, by their transactional IDs.
+	former map[string]former
+}
+
+// former is an owner that was fenced: its producer is ours now, and how its last
+// transaction has ended is known.
+type former struct {
+	producer producerID
+	ended    ended
 }
 
 // claim is what a takeover hands to the loop: the tasks are ours.
@@ -66,7 +76,7 @@ func (e *Engine) startTakeover(g *generation, gained []int32) {
 	e.stopClaim(errNewGeneration)
 	ctx, cancel := context.WithCancelCause(e.work)
 	e.stopClaim = cancel
-	to := &takeover{engine: e, gen: g, said: make(map[int32]bool)}
+	to := &takeover{engine: e, gen: g, said: make(map[int32]bool), former: make(map[string]former)}
 	for _, id := range gained {
 		e.tasks[id].claimStarted = true
 		to.tasks = append(to.tasks, e.tasks[id])
@@ -164,7 +174,7 @@ func (to *takeover) execute(ctx context.Context, tx *transaction) error {
 // offset of the state, and those that have gone since the last assignment.
 func (to *takeover) fenceFormerOwners(ctx context.Context) error {
 	e := to.engine
-	if err := to.execute(ctx, &transaction{producerOnly: guardFenceOwn}); err != nil {
+	if err := to.execute(ctx, &transaction{producerOnly: guardFenceOwn, tasks: to.ids()}); err != nil {
 		return fmt.Errorf("own transactional ID: %w", err)
 	}
 	ids := slices.Clone(to.gen.gone)
@@ -204,9 +214,14 @@ func (to *takeover) fence(ctx context.Context, ids []string) error {
 	slices.Sort(ids)
 	for _, id := range slices.Compact(ids) {
 		start := to.engine.deps.Now()
-		if _, err := to.engine.cluster.fence(ctx, id, to.engine.set.TransactionTimeout); err != nil {
+		producer, last, err := to.engine.cluster.fence(ctx, id, to.engine.set.TransactionTimeout)
+		if err != nil {
 			return fmt.Errorf("fence %s: %w", id, err)
 		}
+		if before := to.former[id].ended; before != endUnknown {
+			last = before // fenced before: it has had no transaction since
+		}
+		to.former[id] = former{producer, last}
 		to.engine.metrics.fenced.Inc()
 		to.engine.log.Info("fenced a former owner", slog.String("transactional_id", id),
 			slog.Duration("took", to.engine.deps.Now().Sub(start)))
@@ -267,7 +282,37 @@ func (to *takeover) fenceOpen(ctx context.Context) error {
 	if !guardFenceHung {
 		return nil
 	}
-	return to.fence(ctx, missing(ids, []string{to.gen.txnID}))
+	if err := to.fence(ctx, missing(ids, []string{to.gen.txnID})); err != nil {
+		return err
+	}
+	return to.endHanging(ctx)
+}
+
+// endHanging ends what former owners have left open though their coordinator has
+// ended it (hanging.go). They have been fenced, so whatever is open for long hangs.
+func (to *takeover) endHanging(ctx context.Context) error {
+	e := to.engine
+	var partitions []topicPartition
+	for _, t := range to.tasks {
+		for _, topic := range []string{e.set.Topics.Results, e.set.Topics.DeadLetters, e.set.Topics.State} {
+			partitions = append(partitions, topicPartition{topic, t.id})
+		}
+	}
+	for id, f := range to.former {
+		if f.ended == endUnknown {
+			continue
+		}
+		open, _, held, err := e.cluster.lookForOpen(ctx, partitions, to.ids())
+		if err != nil || len(open) == 0 && !held {
+			return err
+		}
+		hanging := slices.Collect(maps.Keys(open))
+		if err := e.cluster.endAgain(ctx, id, f.producer, f.ended, hanging, held); err != nil {
+			return fmt.Errorf("end a transaction of %s that hangs: %w", id, err)
+		}
+		noteEndedAgain(e.log, e.metrics, id, f.ended, hanging, held)
+	}
+	return nil
 }
 
 // ownerPart is a task's contribution to the transaction of step 4.

@@ -17,16 +17,21 @@ import (
 // is ended first, and whoever used it cannot commit any more. That holds only
 // when the answer is 0; CONCURRENT_TRANSACTIONS says that it is under way.
 // Producer ID and epoch are −1: zero values would name a producer that was
-// never there, and are refused for an existing ID.
-func (c *cluster) fence(ctx context.Context, txnID string, timeout time.Duration) (producerID, error) {
+// never there, and are refused for an existing ID. The answer comes with how the
+// ID's last transaction has ended, which only can be asked before.
+func (c *cluster) fence(ctx context.Context, txnID string, timeout time.Duration) (producerID, ended, error) {
+	last, err := c.lastEnd(ctx, txnID)
+	if err != nil {
+		return producerID{}, endUnknown, err
+	}
 	var res wire.InitProducerIDResponse
 	req := &wire.InitProducerIDRequest{
 		TransactionalID: txnID, TransactionTimeoutMs: int32(timeout.Milliseconds()), ProducerID: -1, ProducerEpoch: -1,
 	}
-	err := retry(ctx, func() error {
+	err = retry(ctx, func() error {
 		return c.ask(ctx, wire.TransactionCoordinator, txnID, req, &res, func() error { return res.Code.Err() })
 	})
-	return producerID{res.ProducerID, res.ProducerEpoch}, err
+	return producerID{res.ProducerID, res.ProducerEpoch}, last, err
 }
 
 // openTransaction adds partitions and the group's offsets to the transaction,
@@ -85,10 +90,10 @@ func (c *cluster) commitOffsets(ctx context.Context, txnID string, p producerID,
 	return c.ask(ctx, wire.GroupCoordinator, f.group, req, &res, res.Err)
 }
 
-// endTransaction commits.
-func (c *cluster) endTransaction(ctx context.Context, txnID string, p producerID) error {
+// endTransaction commits, or aborts.
+func (c *cluster) endTransaction(ctx context.Context, txnID string, p producerID, commit bool) error {
 	var res wire.EndTxnResponse
-	req := &wire.EndTxnRequest{TransactionalID: txnID, ProducerID: p.id, ProducerEpoch: p.epoch, Commit: true}
+	req := &wire.EndTxnRequest{TransactionalID: txnID, ProducerID: p.id, ProducerEpoch: p.epoch, Commit: commit}
 	return c.ask(ctx, wire.TransactionCoordinator, txnID, req, &res, func() error { return res.Code.Err() })
 }
 

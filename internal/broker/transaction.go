@@ -17,9 +17,10 @@ type transaction struct {
 	started time.Time
 	// done receives the transaction when its outcome is known.
 	done chan<- *transaction
-	// producerOnly asks for nothing but a usable transactional ID; err says
-	// whether it is.
+	// producerOnly asks for nothing but a usable transactional ID, for these tasks;
+	// err says whether it is.
 	producerOnly bool
+	tasks        []int32
 	// void is closed when nobody wants the transaction any more; nil never is.
 	void <-chan struct{}
 	// answered is true when no request of it is without answer.

@@ -89,6 +89,12 @@ func (b *bundle) createTopic(name string, partitions int32, config map[string]st
 	b.t.Helper()
 	topic := kmsg.NewCreateTopicsRequestTopic()
 	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, partitions, -1
+	b.createThis(topic, config)
+	b.awaitTopic(name, partitions)
+}
+
+func (b *bundle) createThis(topic kmsg.CreateTopicsRequestTopic, config map[string]string) {
+	b.t.Helper()
 	for _, key := range slices.Sorted(maps.Keys(config)) {
 		entry := kmsg.NewCreateTopicsRequestTopicConfig()
 		entry.Name, entry.Value = key, new(config[key])
@@ -98,8 +104,7 @@ func (b *bundle) createTopic(name string, partitions int32, config map[string]st
 	req.TimeoutMillis = 30_000
 	req.Topics = append(req.Topics, topic)
 	res, err := req.RequestWith(b.t.Context(), b.client)
-	b.done("create topic "+name, err, func() int16 { return res.Topics[0].ErrorCode })
-	b.awaitTopic(name, partitions)
+	b.done("create topic "+topic.Topic, err, func() int16 { return res.Topics[0].ErrorCode })
 }
 
 // done ends the test if a request got no answer or the code of its answer, asked
