@@ -80,7 +80,8 @@
 //     (Offsets_ResetByAnOperatorIsFollowed).
 //   - An offset outside the log goes to the log's start, loudly and counted, with
 //     the range that nobody has read: too early is safe, too late would lose
-//     (Offsets_OutOfRangeGoesToTheLogStart).
+//     (Offsets_OutOfRangeGoesToTheLogStart; and where retention passes a task that
+//     is serving, Offsets_OutOfRangeWhileServingIsCounted).
 //   - A topic that is deleted and made again has another ID. Tasks fetch by the
 //     IDs they were taken with, and every owner record names those of its topics:
 //     so no offset of a deleted input is ever used in its successor

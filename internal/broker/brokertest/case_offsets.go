@@ -34,13 +34,19 @@ func (b *bundle) commitAs(id int32, offset int64) {
 	})
 }
 
-// deleteBefore removes the records of a task before an offset.
+// deleteBefore removes the records of a task's input before an offset.
 func (b *bundle) deleteBefore(id int32, offset int64) {
+	b.t.Helper()
+	b.deleteRecords(b.topology.Input, id, offset)
+}
+
+// deleteRecords removes what a partition has before an offset.
+func (b *bundle) deleteRecords(name string, id int32, offset int64) {
 	b.t.Helper()
 	partition := kmsg.NewDeleteRecordsRequestTopicPartition()
 	partition.Partition, partition.Offset = id, offset
 	topic := kmsg.NewDeleteRecordsRequestTopic()
-	topic.Topic = b.topology.Input
+	topic.Topic = name
 	topic.Partitions = append(topic.Partitions, partition)
 	req := kmsg.NewPtrDeleteRecordsRequest()
 	req.TimeoutMillis = 10_000
@@ -102,6 +108,45 @@ func outOfRange(t *testing.T, c Cluster) {
 	b.verify()
 	second.awaitMetric("pulse_offset_resets_total", 1)
 }
+
+// outOfRangeServing: retention passes a task that is serving and slow. What it has
+// fetched is scored; what it has not is gone, which is said and counted to the
+// record, and it goes on at the log's start. The other task notices nothing.
+func outOfRangeServing(t *testing.T, c Cluster) {
+	const sent, start = 64, 60
+	b := newBundle(t, c, layout{tasks: 2})
+	recorder := newRecorder()
+	release := recorder.holdTask(0)
+	defer release()
+	w := b.startWith(func(id int32) broker.Task { return newTask(recorder, id) }, patient)
+	w.awaitReady()
+	// Far more than a task holds in memory, so that its fetches stop on the way.
+	var slow []*kgo.Record
+	for i := range sent {
+		slow = append(slow, &kgo.Record{Key: []byte("slow"), Value: []byte(noise(int64(i), 64<<10))})
+		b.sendWith(b.client, slow[i])
+	}
+	b.send(mark("other", 1, 50)...)
+	b.awaitCommittedOf(1)
+	b.deleteBefore(0, start)
+	release()
+	b.awaitCommitted()
+	scored := len(b.read(b.topology.Results)[0]) - (sent - start)
+	if scored < 1 || scored >= start {
+		t.Fatalf("%d records were scored before the log's start at %d, want some and not all: the fault has not fired", scored, start)
+	}
+	b.expect(slow[:scored]...)
+	b.expect(slow[start:]...)
+	b.verify()
+	for name, want := range map[string]float64{
+		"pulse_offset_resets_total": 1, "pulse_skipped_offsets_total": float64(start - scored), "pulse_consumer_lag_records": 0,
+	} {
+		w.awaitMetric(name, want)
+	}
+}
+
+// patient lets a test hold a task for as long as it needs.
+func patient(s *broker.Settings) { s.StallTimeout = 2 * patience }
 
 // nothingLeft: the same when the log has nothing more: the offset moves all the
 // same, and there is no lag.

@@ -75,6 +75,7 @@ func cases() []testCase {
 		{"Offsets_PassMarkersWhenIdle", idleOffsets},
 		{"Offsets_ResetByAnOperatorIsFollowed", operatorReset},
 		{"Offsets_OutOfRangeGoesToTheLogStart", outOfRange},
+		{"Offsets_OutOfRangeWhileServingIsCounted", outOfRangeServing},
 		{"Offsets_NothingLeftInTheLogIsNoLag", nothingLeft},
 		{"Offsets_LatestStartsAtTheEndForGood", startLatest},
 		{"Refused_ResultsAndDeadLettersDoNotStopATask", refused},
