@@ -104,7 +104,8 @@
 //     are known in the old one only: order and dedupe hold within a partition.
 //   - What waits is watched by the broker's index of times, so that no record is
 //     read for it: unread input, and dead letters, older than nine tenths of what
-//     their topic keeps (Changes_WhatWaitsTooLongIsAnAlarm). Nothing says which
+//     their topic keeps (Changes_WhatWaitsTooLongIsAnAlarm,
+//     Changes_DeadLettersThatWaitTooLongAreAnAlarm). Nothing says which
 //     dead letters have been dealt with, so these are a check of their own, for
 //     an operator to alert on or not. The interval is PULSE_HEALTH_INTERVAL.
 //   - Nothing may be deleted that still waits: a dead-letter topic that keeps

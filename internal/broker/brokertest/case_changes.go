@@ -3,6 +3,7 @@ package brokertest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -348,5 +349,37 @@ func whatWaits(t *testing.T, c Cluster) {
 	release()
 	b.verify()
 	w.awaitHealth("input_retention", 1)
+	w.awaitHealth("dead_letter_retention", 1)
+}
+
+// deadLettersWait: so are dead letters, until somebody has dealt with them; the
+// check says where they are, what becomes of them and what to do.
+func deadLettersWait(t *testing.T, c Cluster) {
+	const kept = 30 * 24 * time.Hour
+	b := newBundle(t, c, layout{tasks: 2, deadLetter: map[string]string{"retention.ms": fmt.Sprint(kept.Milliseconds())}})
+	w := b.start(watchful)
+	w.awaitHealth("dead_letter_retention", 1)
+	letters := mark("letter", 1, 3)
+	for i, r := range letters {
+		r.Topic, r.Timestamp = b.topology.DeadLetters, time.Now()
+		if i < 2 {
+			r.Timestamp = time.Now().Add(-kept/10*9 - time.Minute)
+		}
+	}
+	b.sendWith(b.client, letters...)
+	w.awaitHealth("dead_letter_retention", 0)
+	detail := ""
+	for _, found := range w.engine.Status().Health.Checks {
+		if found.Name == "dead_letter_retention" {
+			detail = found.Detail
+		}
+	}
+	for _, part := range []string{b.topology.DeadLetters + "-1", "offsets 0 to 1 ", "will be deleted", "retention.ms"} {
+		if !strings.Contains(detail, part) {
+			t.Errorf("the check says %q, want %q in it", detail, part)
+		}
+	}
+	w.awaitHealth("input_retention", 1)
+	b.deleteRecords(b.topology.DeadLetters, 1, 2)
 	w.awaitHealth("dead_letter_retention", 1)
 }

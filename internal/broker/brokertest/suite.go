@@ -90,6 +90,8 @@ func cases() []testCase {
 		{"Changes_StateWrittenOnIsVoid", stateTorn},
 		{"Changes_OffsetsForgottenAreTheStates", offsetsForgotten},
 		{"Changes_WhatWaitsTooLongIsAnAlarm", whatWaits},
+		{"Changes_DeadLettersThatWaitTooLongAreAnAlarm", deadLettersWait},
+		{"Changes_DeadLettersThatWaitTooLongAreAnAlarm", deadLettersWait},
 		{"Path_ScoresEachSignalOnceOverACrash", realPathOnce},
 		{"Path_BadInputBecomesDeadLetters", realPathDead},
 	}
