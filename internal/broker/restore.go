@@ -164,7 +164,13 @@ func (r *restore) read(ctx context.Context, next int64) error {
 		}
 		if e.deps.Now().Sub(lastProgress) > unstablePatience {
 			lastProgress = e.deps.Now()
-			if err := r.by.fenceOpen(ctx); err != nil {
+			err := r.by.fenceOpen(ctx)
+			switch {
+			case errors.Is(err, ErrFatal):
+				return err
+			case final(err):
+				return fatalf("whoever holds back the state of task %d: %w", r.task.id, err)
+			case err != nil:
 				e.log.Warn("restore: fencing whoever holds the state back", slog.Any("err", err))
 			}
 		}
