@@ -12,6 +12,10 @@ func (e *Engine) couldGoOn(t *task, now time.Time) bool {
 	switch {
 	case e.draining || !t.ready() || e.health.brokerAway(now):
 		return false
+	case e.txn != nil && e.txn.holds(t) && e.txn.sealing[t.id] == nil:
+		// Also when it hangs computing what comes next
+		// (TestStall_ABatchOnItsWayEndsBeforeItsTaskIsGivenUp).
+		return false
 	case t.working:
 		return true
 	case e.txn != nil && (e.txn.holds(t) || t.open.records > 0):
