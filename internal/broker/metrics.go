@@ -75,7 +75,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "pulse_topics_recreated_total", Help: "Tasks taken whose topic is not the one their state was written with: it was deleted and made again, or another one is named.",
 		}, []string{"topic"}),
 		checks: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "pulse_health", Help: "1 when the last periodic check (PULSE_HEALTH_INTERVAL) found all well, 0 when it needs a person: the log and /status say what.",
+			Name: "pulse_health", Help: "1 when the last periodic check (PULSE_HEALTH_INTERVAL) found all well, 0 when it needs a person or could not be made: the log and /status say what.",
 		}, []string{"check"}),
 		refusals: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pulse_refused_batches_total", Help: "Batches the broker refused as too large. The topics' max.message.bytes are smaller than the input needs.",

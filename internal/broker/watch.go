@@ -23,9 +23,14 @@ type watch struct {
 	log     *slog.Logger
 	now     func() time.Time
 
-	// said is when each check that fails was last logged; it belongs to the
-	// goroutine that runs it.
-	said map[string]time.Time
+	// said is what was last logged of each check that is not well; it belongs to
+	// the goroutine that runs it.
+	said map[string]said
+}
+
+type said struct {
+	at      time.Time
+	unknown bool
 }
 
 // HealthCheck is what a periodic check has found.
@@ -40,6 +45,10 @@ type Check struct {
 	OK   bool   `json:"ok"`
 	// Detail says what is wrong and what to do.
 	Detail string `json:"detail,omitempty"`
+
+	// unknown: it could not be made. That is a warning: it is the broker's silence
+	// that is wrong then, and others say so.
+	unknown bool
 }
 
 // The checks.
@@ -53,7 +62,7 @@ func newWatch(conn Connection, set Settings, deps Deps, c *cluster, m *member, h
 	return &watch{
 		set: set, cluster: c, member: m, health: h, metrics: mt, log: deps.Log, now: deps.Now,
 		admin: NewAdmin(conn, set.Topics, TopicSettings{Replication: -1}),
-		said:  make(map[string]time.Time),
+		said:  make(map[string]said),
 	}
 }
 
@@ -72,10 +81,7 @@ func (w *watch) run(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-ticker.C:
 		}
-		if err := w.look(ctx); err != nil && ctx.Err() == nil {
-			// It is the broker's silence that is wrong then, and others say so.
-			w.log.Warn("health check could not be made, trying again at the next interval", slog.Any("err", err))
-		}
+		w.look(ctx)
 	}
 }
 
@@ -84,26 +90,40 @@ const checkTimeout = 30 * time.Second
 
 var errCheckTimeout = fmt.Errorf("health check not done within %v", checkTimeout)
 
-func (w *watch) look(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, errCheckTimeout)
+// look makes every check and shows what each has found. One that could not be
+// made says so: it has not found all well, and what it found before is out of date
+// (TestWatch_SaysWhichCheckCouldNotBeMade).
+func (w *watch) look(ctx context.Context) {
+	look, cancel := context.WithTimeoutCause(ctx, checkTimeout, errCheckTimeout)
 	defer cancel()
+	checks := w.checks(look)
+	if ctx.Err() == nil {
+		w.publish(ctx, checks)
+	}
+}
+
+func (w *watch) checks(ctx context.Context) []Check {
+	g := w.member.generation()
 	states, err := w.admin.Plan(ctx)
 	if err != nil {
-		return err
+		checks := []Check{unknown(checkTopics, err)}
+		if g != nil {
+			checks = append(checks, unknown(checkInputRetention, err), unknown(checkDeadRetention, err))
+		}
+		return checks
 	}
 	checks := []Check{w.topics(ctx, states)}
-	if g := w.member.generation(); g != nil {
-		if err := w.follow(ctx, g); err != nil {
-			return err
-		}
-		waiting, err := w.waiting(ctx, g, states)
-		if err != nil {
-			return err
-		}
-		checks = append(checks, waiting...)
+	if g == nil {
+		return checks
 	}
-	w.publish(checks)
-	return nil
+	if err := w.follow(ctx, g); err != nil && checks[0].OK {
+		checks[0] = unknown(checkTopics, fmt.Errorf("partitions of the input: %w", err))
+	}
+	waiting, err := w.waiting(ctx, g, states)
+	if err != nil {
+		waiting = []Check{unknown(checkInputRetention, err), unknown(checkDeadRetention, err)}
+	}
+	return append(checks, waiting...)
 }
 
 // topics compares the topics with what they must be, as at the start, and grows
@@ -154,12 +174,19 @@ func check(name string, fault error) Check {
 	return c
 }
 
+// unknown is a check that could not be made.
+func unknown(name string, err error) Check {
+	c := check(name, fmt.Errorf("the check could not be made, it is tried again at the next interval (PULSE_HEALTH_INTERVAL): %w", err))
+	c.unknown = true
+	return c
+}
+
 // repeatAfter is how often a fault that lasts is logged.
 const repeatAfter = 10 * time.Minute
 
 // publish shows what was found: metric, /status, and the log, where a fault
 // that lasts comes again every ten minutes only.
-func (w *watch) publish(checks []Check) {
+func (w *watch) publish(ctx context.Context, checks []Check) {
 	now := w.now()
 	w.health.checked(&HealthCheck{At: now, Checks: checks})
 	for _, c := range checks {
@@ -171,9 +198,13 @@ func (w *watch) publish(checks []Check) {
 			if delete(w.said, c.Name); failing {
 				w.log.Info("health check is well again", slog.String("check", c.Name))
 			}
-		case !failing || now.Sub(last) >= repeatAfter:
-			w.said[c.Name] = now
-			w.log.Error("health check failed", slog.String("check", c.Name), slog.String("detail", c.Detail))
+		case !failing || last.unknown != c.unknown || now.Sub(last.at) >= repeatAfter:
+			w.said[c.Name] = said{at: now, unknown: c.unknown}
+			level := slog.LevelError
+			if c.unknown {
+				level = slog.LevelWarn
+			}
+			w.log.Log(ctx, level, "health check failed", slog.String("check", c.Name), slog.String("detail", c.Detail))
 		}
 		w.metrics.checks.WithLabelValues(c.Name).Set(value)
 	}
