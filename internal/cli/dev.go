@@ -79,10 +79,11 @@ func devOn(ctx context.Context, p Process, flags devFlags, broker *devbroker.Bro
 	if err != nil {
 		return err
 	}
-	log, err := ops.NewLogger(p.Stderr, ops.LogSettings{Level: c.LogLevel, Format: c.LogFormat})
+	log, flush, err := ops.NewLogger(p.Stderr, ops.LogSettings{Level: c.LogLevel, Format: c.LogFormat})
 	if err != nil {
 		return err
 	}
+	defer flush()
 	inputs, shift, err := devInputs(p, flags)
 	if err != nil {
 		return err

@@ -23,10 +23,11 @@ exits 0, at the latest after PULSE_DRAIN_TIMEOUT.`,
 			if err != nil {
 				return err
 			}
-			log, err := ops.NewLogger(p.Stderr, ops.LogSettings{Level: c.LogLevel, Format: c.LogFormat})
+			log, flush, err := ops.NewLogger(p.Stderr, ops.LogSettings{Level: c.LogLevel, Format: c.LogFormat})
 			if err != nil {
 				return err
 			}
+			defer flush()
 			ctx := command.Context()
 			service, err := app.NewService(ctx, c, app.Deps{Log: log, Build: ops.ReadBuild(p.Version), Now: p.Now})
 			if err != nil {

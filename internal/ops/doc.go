@@ -14,5 +14,10 @@
 //   - The port is bound by Listen, before anything else is started, so that a
 //     port in use is a plain message and not a half-started service. The server
 //     stops last, so that probes and metrics show a drain to its end.
+//   - Lines that repeat are limited in one place, a slog.Handler in front of all
+//     (repeats.go), so that nobody who logs has to think of it. Libraries for it
+//     drop what repeats; here the last one and the count are what matters after an
+//     outage. Its timers fire outside of the engine's goroutines and write nothing
+//     after flush.
 //   - The registry is injected; nothing is registered globally.
 package ops

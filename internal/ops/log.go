@@ -14,18 +14,20 @@ type LogSettings struct {
 	Format string
 }
 
-// NewLogger writes log lines to out.
-func NewLogger(out io.Writer, settings LogSettings) (*slog.Logger, error) {
+// NewLogger writes log lines to out. Warnings and errors that repeat are logged
+// every few seconds; flush, before the process ends, says what is held back.
+func NewLogger(out io.Writer, settings LogSettings) (log *slog.Logger, flush func(), err error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(settings.Level)); err != nil {
-		return nil, fmt.Errorf("PULSE_LOG_LEVEL: %w; write debug, info, warn or error", err)
+		return nil, nil, fmt.Errorf("PULSE_LOG_LEVEL: %w; write debug, info, warn or error", err)
 	}
 	options := &slog.HandlerOptions{Level: level}
+	repeats := newRepeats(repeatEvery)
 	switch settings.Format {
 	case "json":
-		return slog.New(slog.NewJSONHandler(out, options)), nil
+		return slog.New(repeats.handler(slog.NewJSONHandler(out, options))), repeats.flush, nil
 	case "text":
-		return slog.New(slog.NewTextHandler(out, options)), nil
+		return slog.New(repeats.handler(slog.NewTextHandler(out, options))), repeats.flush, nil
 	}
-	return nil, fmt.Errorf("PULSE_LOG_FORMAT: %q is not known; write json or text", settings.Format)
+	return nil, nil, fmt.Errorf("PULSE_LOG_FORMAT: %q is not known; write json or text", settings.Format)
 }

@@ -5,19 +5,18 @@ import (
 	"encoding/json"
 	"log/slog"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestNewLogger_LevelAndFormat(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	log, err := NewLogger(&out, LogSettings{Level: "warn", Format: "json"})
+	log, flush, err := NewLogger(&out, LogSettings{Level: "warn", Format: "json"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer flush()
 	log.Info("hidden")
 	log.Warn("shown", slog.Int("partition", 3))
 	var line map[string]any
@@ -25,40 +24,9 @@ func TestNewLogger_LevelAndFormat(t *testing.T) {
 		t.Errorf("line = %q (%v)", out.String(), err)
 	}
 	for variable, settings := range map[string]LogSettings{"PULSE_LOG_LEVEL": {"loud", "json"}, "PULSE_LOG_FORMAT": {"info", "xml"}} {
-		if _, err := NewLogger(&out, settings); err == nil || !strings.Contains(err.Error(), variable) {
+		if _, _, err := NewLogger(&out, settings); err == nil || !strings.Contains(err.Error(), variable) {
 			t.Errorf("%+v: %v, want %s named", settings, err, variable)
 		}
-	}
-}
-
-func TestThrottle_CountsWhatItKeepsBack(t *testing.T) {
-	t.Parallel()
-	now := time.Unix(0, 0)
-	throttle := NewThrottle(time.Minute, func() time.Time { return now })
-	steps := []struct {
-		after      time.Duration
-		key        string
-		suppressed int
-		ok         bool
-	}{
-		{0, "a", 0, true},
-		{0, "a", 0, false},
-		{0, "b", 0, true},
-		{59 * time.Second, "a", 0, false},
-		{time.Second, "a", 2, true},
-		{time.Second, "a", 0, false},
-	}
-	for i, step := range steps {
-		now = now.Add(step.after)
-		if suppressed, ok := throttle.Allow(step.key); suppressed != step.suppressed || ok != step.ok {
-			t.Errorf("step %d: Allow(%s) = %d, %v, want %d, %v", i, step.key, suppressed, ok, step.suppressed, step.ok)
-		}
-	}
-	for i := range 10 * maxThrottled {
-		throttle.Allow(strconv.Itoa(i))
-	}
-	if len(throttle.keys) > maxThrottled {
-		t.Errorf("%d keys remembered", len(throttle.keys))
 	}
 }
 
