@@ -95,7 +95,7 @@ func (w *world) happen(f *fault, p *process) {
 
 // succeed starts a successor after a while.
 func (w *world) succeed(after time.Duration) {
-	w.tasks.Go(func() {
+	w.spawn(func() {
 		wait(after, nil)
 		if !w.isClosing() {
 			w.start()
@@ -123,7 +123,7 @@ func (w *world) pause(f *fault, p *process) {
 	if others == 0 {
 		w.start()
 	}
-	w.tasks.Go(func() {
+	w.spawn(func() {
 		wait(sessionTimeout+f.Lasting, p.link.dead)
 		after := w.generation()
 		p.link.thaw()
@@ -137,7 +137,7 @@ func (w *world) rebalance(f *fault, change func()) {
 	before := w.generation()
 	change()
 	made := make(chan struct{})
-	w.tasks.Go(func() {
+	w.spawn(func() {
 		defer close(made)
 		if w.within(proofLimit, func() bool { return w.generation() != before }) {
 			f.over(fmt.Sprintf("generation %d is now %d", before, w.generation()))
@@ -176,7 +176,7 @@ func (w *world) oneLeaves(p *process) {
 		}
 	}
 	o := w.start()
-	w.tasks.Go(func() {
+	w.spawn(func() {
 		w.within(proofLimit, func() bool {
 			_, in := w.members()[o.clientID()]
 			return in
@@ -209,7 +209,7 @@ func (w *world) refuse(f *fault, frame []byte) {
 	// Some requests are refused as a whole, some for what they name.
 	entity := w.cluster.Fault(rule)
 	whole := w.cluster.Fault(top)
-	w.tasks.Go(func() {
+	w.spawn(func() {
 		refused := w.within(proofLimit, func() bool { return entity.Hits()+whole.Hits() > 0 })
 		entity.Remove()
 		whole.Remove()

@@ -86,7 +86,7 @@ func (w *world) comeToRest() bool {
 		wait(w.plan.Pause, nil)
 		return fmt.Sprint(left)
 	})
-	w.tasks.Wait()
+	w.awaitTasks()
 	if len(w.living()) == 0 {
 		w.start()
 	}

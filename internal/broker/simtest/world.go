@@ -45,8 +45,6 @@ type world struct {
 	watch   *watch
 	began   time.Time
 
-	// tasks of the simulation itself: pauses that end, successors that start.
-	tasks sync.WaitGroup
 	// started counts the workers.
 	started atomic.Int32
 
@@ -54,6 +52,7 @@ type world struct {
 	processes []*process
 	faults    []*fault
 	closing   bool
+	tasks     int // of the simulation itself: pauses that end, successors that start
 	wrong     []string
 }
 
@@ -117,6 +116,29 @@ func (w *world) newClient(options ...kgo.Opt) *kgo.Client {
 }
 
 // close ends everything, so that nothing outlives the run.
+// spawn starts a task of the simulation. They are counted under the lock: one may be
+// started by a request that nobody waits for any more, while they are awaited.
+func (w *world) spawn(do func()) {
+	w.running(1)
+	go func() {
+		defer w.running(-1)
+		do()
+	}()
+}
+
+func (w *world) running(by int) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tasks += by
+	return w.tasks
+}
+
+func (w *world) awaitTasks() {
+	for w.running(0) > 0 {
+		wait(20*time.Millisecond, nil)
+	}
+}
+
 func (w *world) close() {
 	w.mu.Lock()
 	w.closing = true
@@ -132,7 +154,7 @@ func (w *world) close() {
 		p.link.pumps.Wait()
 	}
 	w.watch.stop()
-	w.tasks.Wait()
+	w.awaitTasks()
 	w.client.Close()
 	w.cluster.Close()
 }
