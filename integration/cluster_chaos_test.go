@@ -97,6 +97,10 @@ func newChaos(ctx context.Context, t *testing.T) *chaos {
 		c.startWorker(slot)
 	}
 	c.awaitWhole(ctx)
+	// The broker makes its own topics when they are first asked for.
+	if err := c.nodes.awaitInSync(ctx, c.topics()); err != nil {
+		t.Fatal(err)
+	}
 	return c
 }
 
