@@ -102,7 +102,9 @@ func (c *cluster) leaveGroup(ctx context.Context, group, memberID string) error 
 type joinRequest struct {
 	group, memberID, instanceID string
 	session                     time.Duration
-	metadata                    memberMetadata
+	// unanswered is how many joins before this one nobody has answered.
+	unanswered int
+	metadata   memberMetadata
 	// start is where the group starts when it is new.
 	start StartOffset
 }
@@ -127,7 +129,7 @@ func (c *cluster) joinGroup(ctx context.Context, j joinRequest, remember func(st
 	}
 	for try := 1; ; try++ {
 		var res wire.JoinGroupResponse
-		attempt, end := context.WithTimeoutCause(ctx, joinPatience(try, j.session), errJoinTimeout)
+		attempt, end := context.WithTimeoutCause(ctx, joinPatience(try, j.unanswered, j.session), errJoinTimeout)
 		err := c.ask(attempt, wire.GroupCoordinator, j.group, req, &res, func() error { return res.Code.Err() })
 		end()
 		switch {
@@ -137,7 +139,7 @@ func (c *cluster) joinGroup(ctx context.Context, j joinRequest, remember func(st
 			remember(res.MemberID)
 			req.MemberID = res.MemberID
 			try = 0
-		case try < joinTries && ctx.Err() == nil && (errors.Is(err, errJoinTimeout) || errors.Is(err, os.ErrDeadlineExceeded)):
+		case try < joinTries && ctx.Err() == nil && unanswered(err):
 		case err != nil:
 			return nil, err
 		default:
@@ -152,21 +154,31 @@ func (c *cluster) joinGroup(ctx context.Context, j joinRequest, remember func(st
 // one waits for as long as the group may take. It is not sent more often than that,
 // because to a broker that is no Apache Kafka each one may begin the wait for the
 // others anew (the embedded broker does; found by the simulation, seed 39: one member
-// was dead, and the others asked so often that nobody noticed).
-func joinPatience(try int, session time.Duration) time.Duration {
+// was dead, and the others asked so often that nobody noticed). Several members that
+// ask in turn do the same together, so each join that stays unanswered doubles the
+// last wait (seed 48: three members, for as long as the run lasted).
+func joinPatience(try, unanswered int, session time.Duration) time.Duration {
 	if try == joinTries {
-		return session + answerGrace
+		return session<<min(unanswered, maxJoinDoublings) + answerGrace
 	}
 	return min(session/joinTries, answerGrace)
 }
 
 const (
 	joinTries = 3
+	// maxJoinDoublings bounds the wait: eight sessions.
+	maxJoinDoublings = 3
 	// answerGrace is what an answer that comes at a set time may be late.
 	answerGrace = 2 * time.Second
 )
 
 var errJoinTimeout = errors.New("JoinGroup is not answered yet")
+
+// unanswered tells a join that ran out of patience; the connection's deadline is the
+// attempt's, and either may notice first.
+func unanswered(err error) bool {
+	return errors.Is(err, errJoinTimeout) || errors.Is(err, os.ErrDeadlineExceeded)
+}
 
 // syncGroup hands out the assignment, if we lead, and gets ours.
 func (c *cluster) syncGroup(ctx context.Context, j joinRequest, joined *wire.JoinGroupResponse) (*generation, error) {

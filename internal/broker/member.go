@@ -48,13 +48,14 @@ type member struct {
 	ended    chan struct{} // closed when run has ended
 
 	// The rest belongs to the goroutine that runs it.
-	txnID   string
-	owned   []int32
-	ownedIn int32
-	since   map[int32]int32 // as in the last generation
-	present []string        // transactional IDs of the last assignment
-	gone    []string        // since the loop last got an assignment
-	first   int32           // as the last leader said it
+	txnID      string
+	unanswered int // joins in a row
+	owned      []int32
+	ownedIn    int32
+	since      map[int32]int32 // as in the last generation
+	present    []string        // transactional IDs of the last assignment
+	gone       []string        // since the loop last got an assignment
+	first      int32           // as the last leader said it
 }
 
 var (
@@ -154,8 +155,12 @@ func (m *member) join(ctx context.Context) error {
 	req := m.request()
 	joined, err := m.cluster.joinGroup(ctx, req, m.remember)
 	if err != nil {
+		if unanswered(err) {
+			m.unanswered++
+		}
 		return err
 	}
+	m.unanswered = 0
 	sent := m.now()
 	synced := m.beginSync()
 	g, err := m.sync(ctx, req, joined)

@@ -284,3 +284,17 @@ func isShort(t *testing.T, api wire.APIKey, limit time.Duration) {
 		t.Errorf("%v with a context of %v: the deadline is in %v, want %v at most", api, limit, time.Until(at), lookUpTimeout)
 	}
 }
+
+func TestJoinPatience_DoublesWhileNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	const session = 10 * time.Second
+	last := func(unanswered int) time.Duration { return joinPatience(joinTries, unanswered, session) }
+	for unanswered, want := range []time.Duration{12 * time.Second, 22 * time.Second, 42 * time.Second, 82 * time.Second, 82 * time.Second} {
+		if got := last(unanswered); got != want {
+			t.Errorf("after %d unanswered joins the last try waits %s, want %s", unanswered, got, want)
+		}
+		if got := joinPatience(1, unanswered, session); got != 2*time.Second {
+			t.Errorf("after %d unanswered joins the first try waits %s, want 2s", unanswered, got)
+		}
+	}
+}
