@@ -195,9 +195,11 @@ func (c *committer) prepare(ctx context.Context, g *generation, tasks []int32) e
 			c.doubts[topicPartition{topic, task}] = doubt{c.ended, -1}
 		}
 	}
-	err := c.clearDoubts(ctx, nil, tasks)
+	if err := c.clearDoubts(ctx, nil, tasks); err != nil {
+		return err // and it is still known how to end what hangs
+	}
 	c.ended = endUnknown
-	return err
+	return nil
 }
 
 // ensureProducer makes the transactional ID of the generation usable:

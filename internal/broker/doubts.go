@@ -65,8 +65,11 @@ func (c *committer) endEmpty(ctx context.Context, g *generation) error {
 }
 
 // clearDoubts looks at the partitions in doubt among those asked for, all for nil,
-// and ends what hangs in them. Tasks are those whose offsets may hang as well. A
-// partition without a leader stays in doubt: nothing is written to it before.
+// and ends what hangs in them. Tasks are those whose offsets may hang as well. One
+// that cannot be looked at stays in doubt, and that is an error: nothing is written
+// to it, and no verdict given on what was, before. Its task may be another member's
+// by the next transaction, and then nobody would know any more how to end what hangs
+// (TestSettle_WaitsForAPartitionInDoubt).
 func (c *committer) clearDoubts(ctx context.Context, among map[topicPartition]bool, tasks []int32) error {
 	var look []topicPartition
 	for tp := range c.doubts {
@@ -96,7 +99,7 @@ func (c *committer) clearDoubts(ctx context.Context, among map[topicPartition]bo
 	for tp := range done {
 		delete(c.doubts, tp)
 	}
-	for tp := range among {
+	for _, tp := range look {
 		if _, still := c.doubts[tp]; still {
 			return fmt.Errorf("a transaction may hang in %s-%d: %w", tp.topic, tp.partition, wire.LeaderNotAvailable)
 		}
@@ -145,9 +148,10 @@ func noteEndedAgain(log *slog.Logger, m *metrics, txnID string, end ended, hangi
 		slog.Any("partitions", names), slog.Bool("offsets", held))
 }
 
-// lookForOpen looks until nothing is open in the partitions and the tasks' offsets
-// are stable, or for as long as a transaction may reasonably be: what is open then
-// hangs. Whoever else may have one open has been fenced, or is a member that ends it.
+// lookForOpen looks until nothing is open in any of the partitions and the tasks'
+// offsets are stable, or for as long as a transaction may reasonably be: what is open
+// then hangs. Whoever else may have one open has been fenced, or is a member that ends
+// it. A partition that has had no leader for all that time is neither open nor done.
 func (c *cluster) lookForOpen(ctx context.Context, partitions []topicPartition, tasks []int32) (open, done map[topicPartition]span, held bool, err error) {
 	patience, cancel := context.WithTimeout(ctx, unstablePatience)
 	defer cancel()
@@ -162,7 +166,7 @@ func (c *cluster) lookForOpen(ctx context.Context, partitions []topicPartition, 
 		switch {
 		case err != nil && !held:
 			return nil, nil, false, err
-		case len(open) == 0 && !held, patience.Err() != nil:
+		case len(done) == len(partitions) && !held, patience.Err() != nil:
 			return open, done, held, nil
 		}
 		pause.wait(patience)

@@ -302,9 +302,14 @@ func (to *takeover) endHanging(ctx context.Context) error {
 		if f.ended == endUnknown {
 			continue
 		}
-		open, _, held, err := e.cluster.lookForOpen(ctx, partitions, to.ids())
-		if err != nil || len(open) == 0 && !held {
+		open, done, held, err := e.cluster.lookForOpen(ctx, partitions, to.ids())
+		switch {
+		case err != nil:
 			return err
+		case len(open)+len(done) < len(partitions):
+			return fmt.Errorf("a transaction of %s may hang: %w", id, wire.LeaderNotAvailable)
+		case len(open) == 0 && !held:
+			return nil
 		}
 		hanging := slices.Collect(maps.Keys(open))
 		if err := e.cluster.endAgain(ctx, id, f.producer, f.ended, hanging, held); err != nil {
