@@ -2,7 +2,6 @@ package broker
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"testing"
 
@@ -33,7 +32,7 @@ func TestSettle_WaitsForAPartitionInDoubt(t *testing.T) {
 	t.Cleanup(cl.close)
 	seen, unseen := topicPartition{"out", 0}, topicPartition{"out", 1} // there is no partition 1
 	c := &committer{
-		cluster: cl, log: slog.New(slog.NewTextHandler(io.Discard, nil)), ended: endCommitted,
+		cluster: cl, log: slog.New(slog.DiscardHandler), ended: endCommitted,
 		doubts: map[topicPartition]doubt{seen: {endCommitted, -1}, unseen: {endCommitted, -1}},
 	}
 	if err := c.clearDoubts(t.Context(), nil, nil); !errors.Is(err, wire.LeaderNotAvailable) {
