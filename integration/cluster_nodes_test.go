@@ -38,18 +38,25 @@ const (
 )
 
 // startNodes starts a cluster that ends with the test. It fails where that cannot
-// be done; the script says what is missing.
+// be done; the script says what is missing. The brokers' data of a red test are among
+// its artifacts (go test -artifacts): what became of a lost record is told by them.
 func startNodes(ctx context.Context, t *testing.T) *nodes {
 	t.Helper()
-	n := &nodes{dir: t.TempDir(), port: freePorts(t), count: brokerNodes}
+	n := &nodes{dir: filepath.Join(t.ArtifactDir(), "nodes"), port: freePorts(t), count: brokerNodes}
 	t.Cleanup(func() {
 		// The test's own context has ended by now.
-		out, err := exec.CommandContext(context.WithoutCancel(ctx), "kafka/down.sh", n.dir).CombinedOutput()
+		down := []string{n.dir}
+		if !t.Failed() {
+			down = append(down, "--wipe")
+		}
+		out, err := exec.CommandContext(context.WithoutCancel(ctx), "kafka/down.sh", down...).CombinedOutput()
 		if err != nil {
 			t.Errorf("stop the cluster: %v\n%s", err, out)
 		}
-		n.keepLogs(t)
 	})
+	if err := os.MkdirAll(n.dir, 0o700); err != nil {
+		t.Fatalf("directory of the cluster: %v", err)
+	}
 	if err := n.start(ctx); err != nil {
 		t.Fatalf("start a cluster of %d nodes: %v", n.count, err)
 	}
@@ -152,24 +159,6 @@ func (n *nodes) awaitGone(ctx context.Context, node, pid int) error {
 		}
 		return nil
 	})
-}
-
-// keepLogs puts the brokers' logs among the artifacts of a test that failed.
-func (n *nodes) keepLogs(t *testing.T) {
-	t.Helper()
-	if !t.Failed() {
-		return
-	}
-	for i := range n.count {
-		node := fmt.Sprintf("node-%d", i)
-		log, err := os.ReadFile(filepath.Join(n.dir, node, "broker.log"))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(t.ArtifactDir(), node+".log"), log, 0o600)
-		}
-		if err != nil {
-			t.Logf("log of %s: %v", node, err)
-		}
-	}
 }
 
 // until asks again and again until there is no error; then, or when ctx has ended,
