@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"pulse-scorer/internal/broker/batch"
 	"pulse-scorer/internal/broker/wire"
 	"pulse-scorer/internal/devbroker"
 )
@@ -42,27 +41,12 @@ func (c *deadlineConn) Write(b []byte) (int, error) {
 // that hung then held the takeover until the next generation of the group.
 func TestCluster_EveryRequestHasADeadline(t *testing.T) {
 	t.Parallel()
-	b, err := devbroker.Start(devbroker.Settings{Topics: []devbroker.Topic{{Name: "state", Partitions: 1}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.Close() })
-	mem, err := newMemory(batch.None)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var fetches, unbounded atomic.Int32
-	c, err := newCluster(Connection{
-		Brokers: b.Addrs(), ClientID: "test",
-		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+	c, _ := embeddedCluster(t, Topology{Input: "state", State: "state"}, devbroker.Topic{Name: "state", Partitions: 1},
+		func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
 			return &deadlineConn{Conn: conn, fetches: &fetches, unbounded: &unbounded}, err
-		},
-	}, "g", Topology{Input: "state", State: "state"}, mem)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.close()
+		})
 	ids, err := c.topicIDsNow(context.WithoutCancel(t.Context()))
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,16 @@
 package broker
 
-import "testing"
+import (
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"pulse-scorer/internal/broker/wire"
+	"pulse-scorer/internal/devbroker"
+)
 
 // How what hangs must be ended: a transaction that has committed must not be taken
 // back with the one that failed after it, nor the failed one become visible with it.
@@ -50,5 +60,63 @@ func TestDoubt_OffsetsAreThoseOfTheLastThatSentAny(t *testing.T) {
 				t.Errorf("offsets are ended as %d, want %d", got, c.want)
 			}
 		})
+	}
+}
+
+// unseenLab is a committer whose results have a partition 0 and no partition 1: what
+// may hang in that one cannot be looked at.
+func unseenLab(t *testing.T) *committer {
+	t.Helper()
+	topics := Topology{Input: "in", Results: "out", DeadLetters: "out", State: "out"}
+	cl, addrs := embeddedCluster(t, topics, devbroker.Topic{Name: "out", Partitions: 1}, nil)
+	commitOffset(t, addrs, "out") // there must be a group to ask
+	return &committer{
+		cluster: cl, set: Settings{Topics: topics, TransactionTimeout: time.Minute}, metrics: newMetrics(prometheus.NewRegistry()),
+		log: slog.New(slog.DiscardHandler), ended: endCommitted, doubts: make(map[topicPartition]doubt),
+	}
+}
+
+// The verdict on a transaction waits for every partition that it may hang in: its
+// task may be another member's afterwards, and the next transaction of this producer
+// would end what hangs in its own way.
+func TestSettle_WaitsForAPartitionInDoubt(t *testing.T) {
+	t.Parallel()
+	c := unseenLab(t)
+	seen, unseen := topicPartition{"out", 0}, topicPartition{"out", 1}
+	c.doubts[seen], c.doubts[unseen] = doubt{endCommitted, -1}, doubt{endCommitted, -1}
+	if err := c.clearDoubts(t.Context(), nil, nil); !errors.Is(err, wire.LeaderNotAvailable) {
+		t.Fatalf("one of two partitions cannot be looked at, and the answer is %v, want %v", err, wire.LeaderNotAvailable)
+	}
+	if _, still := c.doubts[unseen]; !still || len(c.doubts) != 1 {
+		t.Errorf("in doubt are %v, want %v alone", c.doubts, unseen)
+	}
+	if err := c.clearDoubts(t.Context(), map[topicPartition]bool{seen: true}, nil); err != nil {
+		t.Errorf("what has been looked at keeps others waiting: %v", err)
+	}
+}
+
+// A task that is taken again after a failure must still find out how to end what an
+// earlier process has left.
+func TestPrepare_RemembersHowTheLastOneEnded(t *testing.T) {
+	t.Parallel()
+	c := unseenLab(t)
+	c.fresh, c.txnID = true, "g-1"
+	for range 2 {
+		if err := c.prepare(t.Context(), &generation{txnID: "g-1"}, []int32{1}); !errors.Is(err, wire.LeaderNotAvailable) {
+			t.Fatalf("a partition cannot be looked at, and the answer is %v, want %v", err, wire.LeaderNotAvailable)
+		}
+	}
+}
+
+// A takeover does not go on while a dead owner's transaction may hang out of sight.
+func TestTakeover_WaitsForAPartitionInDoubt(t *testing.T) {
+	t.Parallel()
+	c := unseenLab(t)
+	to := &takeover{
+		engine: &Engine{set: c.set, cluster: c.cluster, log: c.log, metrics: c.metrics},
+		tasks:  []*task{{id: 1}}, former: map[string]former{"g-dead": {ended: endCommitted}},
+	}
+	if err := to.endHanging(t.Context()); !errors.Is(err, wire.LeaderNotAvailable) {
+		t.Fatalf("a partition cannot be looked at, and the answer is %v, want %v", err, wire.LeaderNotAvailable)
 	}
 }

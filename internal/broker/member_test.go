@@ -64,11 +64,13 @@ func (c *holedConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// newMemberLab is a member of the group "g" on an embedded broker. Its session is
-// far longer than the guard: what waits for it hangs.
-func newMemberLab(t *testing.T, h *holes) (*member, *kgo.Client) {
+// embeddedCluster is a cluster of the group "g" on an embedded broker that has one
+// topic. A nil dial is the usual one.
+func embeddedCluster(t *testing.T, topology Topology, topic devbroker.Topic,
+	dial func(ctx context.Context, network, address string) (net.Conn, error),
+) (*cluster, []string) {
 	t.Helper()
-	b, err := devbroker.Start(devbroker.Settings{Topics: []devbroker.Topic{{Name: "in", Partitions: 4}}})
+	b, err := devbroker.Start(devbroker.Settings{Topics: []devbroker.Topic{topic}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,14 +79,22 @@ func newMemberLab(t *testing.T, h *holes) (*member, *kgo.Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := newCluster(Connection{Brokers: b.Addrs(), ClientID: "test", Dial: h.dial}, "g", Topology{Input: "in"}, mem)
+	c, err := newCluster(Connection{Brokers: b.Addrs(), ClientID: "test", Dial: dial}, "g", topology, mem)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.close)
+	return c, b.Addrs()
+}
+
+// newMemberLab is a member of the group "g" on an embedded broker. Its session is
+// far longer than the guard: what waits for it hangs.
+func newMemberLab(t *testing.T, h *holes) (*member, *kgo.Client) {
+	t.Helper()
+	c, addrs := embeddedCluster(t, Topology{Input: "in"}, devbroker.Topic{Name: "in", Partitions: 4}, h.dial)
 	m := newMember(c, Settings{Group: "g", SessionTimeout: longSession, HeartbeatInterval: 20 * time.Millisecond},
 		slog.New(slog.NewTextHandler(t.Output(), nil)), newMetrics(prometheus.NewRegistry()), time.Now)
-	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addrs()...))
+	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...))
 	if err != nil {
 		t.Fatal(err)
 	}
