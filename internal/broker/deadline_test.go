@@ -42,11 +42,11 @@ func (c *deadlineConn) Write(b []byte) (int, error) {
 func TestCluster_EveryRequestHasADeadline(t *testing.T) {
 	t.Parallel()
 	var fetches, unbounded atomic.Int32
-	c, _ := embeddedCluster(t, Topology{Input: "state", State: "state"}, devbroker.Topic{Name: "state", Partitions: 1},
+	c, _ := embeddedCluster(t, Topology{Input: "state", State: "state"},
 		func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
 			return &deadlineConn{Conn: conn, fetches: &fetches, unbounded: &unbounded}, err
-		})
+		}, devbroker.Topic{Name: "state", Partitions: 1})
 	ids, err := c.topicIDsNow(context.WithoutCancel(t.Context()))
 	if err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@
 //	fetch.go        long polls; aborted.go filters, worker.go runs the record path
 //	output.go       record batches; commit.go decides when a transaction is due
 //	committer.go    its requests; settle.go finds out what became of it;
-//	                hanging.go, doubts.go end what a broker has forgotten to
+//	                hanging.go, doubts.go, leftovers.go end what a broker has forgotten to
 //	cluster.go      speaking to brokers; coordinator.go, metadata.go, offsets.go,
 //	                transact.go, fetchapi.go are the requests by subject
 //	topics.go       looks at the topics and makes them; topicrules.go what they
@@ -64,8 +64,8 @@
 //     and of the one before it are looked at; what hangs is ended as the
 //     coordinator had ended it, by an empty transaction of the same producer
 //     (hanging.go; OfOurOwn_IsEndedAsItWas and OfADeadOwner_IsEndedByTheNext, on three
-//     nodes). Not looked for is what nobody trips over: results or dead letters of
-//     an owner that died in the same moment, when its state and offsets are whole.
+//     nodes). What a dead owner has left is looked for at every takeover from one, and
+//     is judged record by record, by the input that it was made of (leftovers.go).
 //   - Former owners are found in three places: the metadata of the last committed
 //     offset (every commit puts the transactional ID there), owner records above
 //     the last stable offset of the state, and the IDs that the group's last

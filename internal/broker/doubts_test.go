@@ -68,7 +68,7 @@ func TestDoubt_OffsetsAreThoseOfTheLastThatSentAny(t *testing.T) {
 func unseenLab(t *testing.T) *committer {
 	t.Helper()
 	topics := Topology{Input: "in", Results: "out", DeadLetters: "out", State: "out"}
-	cl, addrs := embeddedCluster(t, topics, devbroker.Topic{Name: "out", Partitions: 1}, nil)
+	cl, addrs := embeddedCluster(t, topics, nil, devbroker.Topic{Name: "out", Partitions: 1})
 	commitOffset(t, addrs, "out") // there must be a group to ask
 	return &committer{
 		cluster: cl, set: Settings{Topics: topics, TransactionTimeout: time.Minute}, metrics: newMetrics(prometheus.NewRegistry()),
@@ -105,18 +105,5 @@ func TestPrepare_RemembersHowTheLastOneEnded(t *testing.T) {
 		if err := c.prepare(t.Context(), &generation{txnID: "g-1"}, []int32{1}); !errors.Is(err, wire.LeaderNotAvailable) {
 			t.Fatalf("a partition cannot be looked at, and the answer is %v, want %v", err, wire.LeaderNotAvailable)
 		}
-	}
-}
-
-// A takeover does not go on while a dead owner's transaction may hang out of sight.
-func TestTakeover_WaitsForAPartitionInDoubt(t *testing.T) {
-	t.Parallel()
-	c := unseenLab(t)
-	to := &takeover{
-		engine: &Engine{set: c.set, cluster: c.cluster, log: c.log, metrics: c.metrics},
-		tasks:  []*task{{id: 1}}, former: map[string]former{"g-dead": {ended: endCommitted}},
-	}
-	if err := to.endHanging(t.Context()); !errors.Is(err, wire.LeaderNotAvailable) {
-		t.Fatalf("a partition cannot be looked at, and the answer is %v, want %v", err, wire.LeaderNotAvailable)
 	}
 }

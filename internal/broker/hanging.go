@@ -85,13 +85,13 @@ func (c *cluster) openIn(ctx context.Context, partitions []topicPartition) (open
 		return nil, nil, err
 	}
 	open, done = make(map[topicPartition]span), make(map[topicPartition]span)
-	for i, s := range spans {
-		switch {
+	for i, tp := range partitions {
+		switch s := spans[i]; {
 		case s == leaderless:
 		case s.stable < s.end:
-			open[partitions[i]] = s
+			open[tp] = s
 		default:
-			done[partitions[i]] = s
+			done[tp] = s
 		}
 	}
 	return open, done, nil

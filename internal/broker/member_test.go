@@ -64,13 +64,13 @@ func (c *holedConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// embeddedCluster is a cluster of the group "g" on an embedded broker that has one
-// topic. A nil dial is the usual one.
-func embeddedCluster(t *testing.T, topology Topology, topic devbroker.Topic,
-	dial func(ctx context.Context, network, address string) (net.Conn, error),
+// embeddedCluster is a cluster of the group "g" on an embedded broker. A nil dial is
+// the usual one.
+func embeddedCluster(t *testing.T, topology Topology, dial func(ctx context.Context, network, address string) (net.Conn, error),
+	topics ...devbroker.Topic,
 ) (*cluster, []string) {
 	t.Helper()
-	b, err := devbroker.Start(devbroker.Settings{Topics: []devbroker.Topic{topic}})
+	b, err := devbroker.Start(devbroker.Settings{Topics: topics})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func embeddedCluster(t *testing.T, topology Topology, topic devbroker.Topic,
 // far longer than the guard: what waits for it hangs.
 func newMemberLab(t *testing.T, h *holes) (*member, *kgo.Client) {
 	t.Helper()
-	c, addrs := embeddedCluster(t, Topology{Input: "in"}, devbroker.Topic{Name: "in", Partitions: 4}, h.dial)
+	c, addrs := embeddedCluster(t, Topology{Input: "in"}, h.dial, devbroker.Topic{Name: "in", Partitions: 4})
 	m := newMember(c, Settings{Group: "g", SessionTimeout: longSession, HeartbeatInterval: 20 * time.Millisecond},
 		slog.New(slog.NewTextHandler(t.Output(), nil)), newMetrics(prometheus.NewRegistry()), time.Now)
 	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -237,6 +236,9 @@ func (to *takeover) stableOffsets(ctx context.Context) (map[int32]int64, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := to.endHanging(ctx, got); err != nil {
+		return nil, err
+	}
 	offsets := make(map[int32]int64, len(to.tasks))
 	to.fresh = make(map[int32]bool)
 	for _, t := range to.tasks {
@@ -285,39 +287,7 @@ func (to *takeover) fenceOpen(ctx context.Context) error {
 	if err := to.fence(ctx, missing(ids, []string{to.gen.txnID})); err != nil {
 		return err
 	}
-	return to.endHanging(ctx)
-}
-
-// endHanging ends what former owners have left open though their coordinator has
-// ended it (hanging.go). They have been fenced, so whatever is open for long hangs.
-func (to *takeover) endHanging(ctx context.Context) error {
-	e := to.engine
-	var partitions []topicPartition
-	for _, t := range to.tasks {
-		for _, topic := range []string{e.set.Topics.Results, e.set.Topics.DeadLetters, e.set.Topics.State} {
-			partitions = append(partitions, topicPartition{topic, t.id})
-		}
-	}
-	for id, f := range to.former {
-		if f.ended == endUnknown {
-			continue
-		}
-		open, done, held, err := e.cluster.lookForOpen(ctx, partitions, to.ids())
-		switch {
-		case err != nil:
-			return err
-		case len(open)+len(done) < len(partitions):
-			return fmt.Errorf("a transaction of %s may hang: %w", id, wire.LeaderNotAvailable)
-		case len(open) == 0 && !held:
-			return nil
-		}
-		hanging := slices.Collect(maps.Keys(open))
-		if err := e.cluster.endAgain(ctx, id, f.producer, f.ended, hanging, held); err != nil {
-			return fmt.Errorf("end a transaction of %s that hangs: %w", id, err)
-		}
-		noteEndedAgain(e.log, e.metrics, id, f.ended, hanging, held)
-	}
-	return nil
+	return to.endHeldOffsets(ctx)
 }
 
 // ownerPart is a task's contribution to the transaction of step 4.

@@ -27,7 +27,8 @@ func RunHanging(t *testing.T, c Cluster, n Nodes) {
 	t.Helper()
 	// One after the other: each needs all nodes.
 	t.Run("OfOurOwn_IsEndedAsItWas", func(t *testing.T) { hangingOfOurOwn(t, c, n) })
-	t.Run("OfADeadOwner_IsEndedByTheNext", func(t *testing.T) { hangingOfTheDead(t, c, n) })
+	t.Run("OfADeadOwner_IsEndedByTheNext", func(t *testing.T) { hangingOfTheDead(t, c, n, true) })
+	t.Run("OfADeadOwner_ResultsAlone", func(t *testing.T) { hangingOfTheDead(t, c, n, false) })
 }
 
 // hangingOfOurOwn: a transaction commits while the results have no leader. The next
@@ -49,11 +50,16 @@ func hangingOfOurOwn(t *testing.T, c Cluster, n Nodes) {
 	b.expectEndedAgain(w)
 }
 
-// hangingOfTheDead: the owner dies before it hears of it, and the state hangs too.
-func hangingOfTheDead(t *testing.T, c Cluster, n Nodes) {
+// hangingOfTheDead: the owner dies before it hears of it, and the state hangs too, or
+// nothing but the results does.
+func hangingOfTheDead(t *testing.T, c Cluster, n Nodes, state bool) {
 	b, victim := newHanging(t, c)
 	b.createOn(victim, b.topology.Results)
-	b.createOn(victim, b.topology.State)
+	if state {
+		b.createOn(victim, b.topology.State)
+	} else {
+		b.createTopic(b.topology.State, 1, map[string]string{"cleanup.policy": "compact"})
+	}
 	w := b.start(asInstance("first"))
 	b.commitLeaderless(w, n, victim)
 	w.kill()
