@@ -192,7 +192,7 @@ func (m *member) request() joinRequest {
 	defer m.mu.Unlock()
 	return joinRequest{
 		group: m.set.Group, memberID: m.memberID, instanceID: m.set.InstanceID,
-		session: m.set.SessionTimeout,
+		session: m.set.SessionTimeout, unanswered: m.unanswered,
 		metadata: memberMetadata{
 			Version: metadataVersion, TxnID: m.txnID, Generation: m.ownedIn,
 			Tasks: missing(m.owned, m.refused), Refused: slices.Clone(m.refused), First: m.first,
