@@ -11,10 +11,11 @@ import (
 
 // What a committer does about transactions that hang (hanging.go). It cannot help
 // where records of a transaction that failed stand in a partition behind those of one
-// that committed and hangs: a marker ends both. Then the committed one is taken back
-// there with the other, is computed again, and may stand twice elsewhere; settle says
-// so. It takes a broker that loses a marker and takes records for the partition all
-// the same, in the moment in which it goes down.
+// that committed and hangs: a marker ends both, and the committed one is taken back
+// there with the other. Where that takes its offsets back as well it is computed again,
+// may stand twice elsewhere, and settle says so; where it does not, audit tells. It
+// takes a broker that loses a marker, and a failure in the first transaction that
+// writes to that partition afterwards.
 
 // doubt is what is known about a partition in which a transaction may hang.
 type doubt struct {
@@ -128,7 +129,7 @@ func (c *committer) endAgain(ctx context.Context, end ended, open map[topicParti
 		return nil
 	}
 	c.fresh = false // should this fail, nobody knows what is open
-	err := c.cluster.endAgain(ctx, c.txnID, c.producer, end, hanging, held)
+	err := c.cluster.endAgain(ctx, c.txnID, c.producer, end, hanging, held, c.set.TransactionTimeout)
 	if err != nil {
 		return fmt.Errorf("end a transaction that hangs: %w", err)
 	}

@@ -50,9 +50,12 @@ type Engine struct {
 
 	claiming  *takeover // the latest one
 	stopClaim context.CancelCauseFunc
-	restores  chan struct{} // a place for each restore that may run at once
-	memory    *memory
-	observed  time.Time
+	// repair is held while former owners are fenced and what they have left is
+	// ended: a takeover that was replaced, and several restores, may be at it.
+	repair   chan struct{} // a place for one
+	restores chan struct{} // a place for each restore that may run at once
+	memory   *memory
+	observed time.Time
 
 	warm      map[int32]*warmState // of tasks that were given away
 	mostTasks int                  // that there were at once
@@ -87,9 +90,9 @@ func New(conn Connection, set Settings, deps Deps) (*Engine, error) {
 		restored: make(chan restored),
 		resets:   make(chan offsetReset),
 
-		stopClaim: func(error) {},
-		restores:  make(chan struct{}, parallelRestores),
-		memory:    mem,
+		stopClaim: func(error) {}, repair: make(chan struct{}, 1),
+		restores: make(chan struct{}, parallelRestores),
+		memory:   mem,
 	}
 	c.onAnswer = e.health.answered
 	e.member = newMember(c, set, deps.Log, m, deps.Now)

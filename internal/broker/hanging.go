@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -40,6 +41,22 @@ const (
 // when its producer is initialised anew: InitProducerID aborts one that is open, and
 // waits for one that is being ended. Afterwards nobody can tell any more.
 func (c *cluster) lastEnd(ctx context.Context, txnID string) (ended, error) {
+	state, err := c.transactionState(ctx, txnID)
+	if err != nil {
+		return endUnknown, err
+	}
+	switch state {
+	case wire.TxnPrepareCommit, wire.TxnCompleteCommit:
+		return endCommitted, nil
+	case wire.TxnOngoing, wire.TxnPrepareAbort, wire.TxnCompleteAbort:
+		return endAborted, nil
+	}
+	return endUnknown, nil
+}
+
+// transactionState is what the coordinator says of a transactional ID; empty when the
+// ID is new, or we may not ask.
+func (c *cluster) transactionState(ctx context.Context, txnID string) (string, error) {
 	var res wire.DescribeTransactionsResponse
 	req := &wire.DescribeTransactionsRequest{TransactionalIDs: []string{txnID}}
 	err := retry(ctx, func() error {
@@ -51,18 +68,12 @@ func (c *cluster) lastEnd(ctx context.Context, txnID string) (ended, error) {
 		})
 	})
 	if code := wire.ErrorCode(0); errors.As(err, &code) {
-		return endUnknown, nil // the ID is new, or we may not ask
+		return "", nil
 	}
 	if err != nil {
-		return endUnknown, err
+		return "", err
 	}
-	switch res.Transactions[0].State {
-	case wire.TxnPrepareCommit, wire.TxnCompleteCommit:
-		return endCommitted, nil
-	case wire.TxnOngoing, wire.TxnPrepareAbort, wire.TxnCompleteAbort:
-		return endAborted, nil
-	}
-	return endUnknown, nil
+	return res.Transactions[0].State, nil
 }
 
 // span is what is not decided in a partition: offsets from the last stable one up
@@ -122,9 +133,27 @@ func (c *cluster) spanOf(ctx context.Context, tp topicPartition) (span, error) {
 }
 
 // endAgain ends what a producer, which must be initialised, has open in partitions
-// and, with held, in the group's offsets. Once its transaction is open it is ended at
-// all costs: to initialise the producer instead would abort it, and what hangs with it.
-func (c *cluster) endAgain(ctx context.Context, txnID string, p producerID, end ended, partitions []topicPartition, held bool) error {
+// and, with held, in the group's offsets. What it begins it ends, whoever cancels ctx
+// and whether the first answers come or not: to initialise the producer instead would
+// abort its transaction, and what hangs with it (TestEndAgain_EndsWhatItHasBegun).
+// The bound is what the coordinator lets a transaction live. That the process dies
+// between the requests cannot be helped.
+func (c *cluster) endAgain(ctx context.Context, txnID string, p producerID, end ended, partitions []topicPartition, held bool, within time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), within, errTransactionTimeout)
+	defer cancel()
+	added := c.addAgain(ctx, txnID, p, partitions, held)
+	for pause := newBackoff(); ; {
+		err := retry(ctx, func() error { return c.endTransaction(ctx, txnID, p, end == endCommitted) })
+		if code := wire.ErrorCode(0); err == nil || errors.As(err, &code) || ctx.Err() != nil {
+			return errors.Join(added, err)
+		}
+		pause.wait(ctx)
+	}
+}
+
+// addAgain adds them to the producer's transaction. One that was refused may be open
+// all the same, for what came before.
+func (c *cluster) addAgain(ctx context.Context, txnID string, p producerID, partitions []topicPartition, held bool) error {
 	if len(partitions) > 0 {
 		if err := retry(ctx, func() error { return c.addPartitions(ctx, txnID, p, partitions) }); err != nil {
 			return fmt.Errorf("add partitions to transaction: %w", err)
@@ -135,13 +164,7 @@ func (c *cluster) endAgain(ctx context.Context, txnID string, p producerID, end 
 			return fmt.Errorf("add offsets to transaction: %w", err)
 		}
 	}
-	for pause := newBackoff(); ; {
-		err := retry(ctx, func() error { return c.endTransaction(ctx, txnID, p, end == endCommitted) })
-		if code := wire.ErrorCode(0); err == nil || errors.As(err, &code) || ctx.Err() != nil {
-			return err
-		}
-		pause.wait(ctx)
-	}
+	return nil
 }
 
 func (c *cluster) addPartitions(ctx context.Context, txnID string, p producerID, partitions []topicPartition) error {

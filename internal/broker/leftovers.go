@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -14,7 +15,9 @@ import (
 // it: every record tells of which input it was made, and the group's offset whether
 // that was committed. Nothing is written for these tasks before this has been done at
 // each takeover from a dead owner, so an input offset that was committed was by the
-// transaction that hangs, and by none that came after it
+// transaction that hangs, and by none that came after it. What an owner has left that
+// lives is looked at only where it holds our own state back: it sees to its own after
+// a failure (doubts.go), or when it takes the task again
 // (TestLeftovers_EachIsEndedAsItsInput; OfADeadOwner_IsEndedByTheNext and
 // OfADeadOwner_ResultsAlone, integration, on three nodes).
 
@@ -45,23 +48,29 @@ func (to *takeover) endHanging(ctx context.Context, stable map[int32]committedOf
 	}
 	e := to.engine
 	var partitions []topicPartition
-	for _, t := range to.tasks {
+	for task := range stable {
 		for _, topic := range []string{e.set.Topics.Results, e.set.Topics.DeadLetters, e.set.Topics.State} {
-			partitions = append(partitions, topicPartition{topic, t.id})
+			partitions = append(partitions, topicPartition{topic, task})
 		}
 	}
 	open, done, _, err := e.cluster.lookForOpen(ctx, partitions, nil)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case len(open)+len(done) < len(partitions):
-		return fmt.Errorf("a transaction of a former owner may hang: %w", wire.LeaderNotAvailable)
+	}
+	for _, tp := range partitions {
+		_, isOpen := open[tp]
+		if _, isDone := done[tp]; !isOpen && !isDone {
+			return fmt.Errorf("a transaction of a former owner may hang in %s-%d: %w", tp.topic, tp.partition, wire.LeaderNotAvailable)
+		}
 	}
 	hanging := make(map[leftover][]topicPartition)
 	for tp, at := range open {
 		found, err := e.cluster.oldestOpen(ctx, tp, at)
 		if err != nil {
 			return fmt.Errorf("what hangs in %s-%d: %w", tp.topic, tp.partition, err)
+		}
+		if found.producer < 0 {
+			continue // written without a transaction between two looks
 		}
 		left := to.leftover(found, stable[tp.partition].offset)
 		if left.end == endUnknown {
@@ -105,9 +114,67 @@ func (to *takeover) leftover(found openRecord, stable int64) leftover {
 
 func (to *takeover) endAgain(ctx context.Context, id string, end ended, partitions []topicPartition, held bool) error {
 	e := to.engine
-	if err := e.cluster.endAgain(ctx, id, to.former[id].producer, end, partitions, held); err != nil {
+	err := e.cluster.endAgain(ctx, id, to.former[id].producer, end, partitions, held, e.set.TransactionTimeout)
+	if errors.Is(err, wire.InvalidProducerEpoch) || errors.Is(err, wire.ProducerFenced) {
+		if err = to.renew(ctx, id); err == nil {
+			err = e.cluster.endAgain(ctx, id, to.former[id].producer, end, partitions, held, e.set.TransactionTimeout)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("end a transaction of %s that hangs: %w", id, err)
 	}
 	noteEndedAgain(e.log, e.metrics, id, end, partitions, held)
 	return nil
 }
+
+// renew gets a former owner's producer anew: another heir of the same owner has fenced
+// it since. While that one is just ending its part we come back later, because to fence
+// it now would abort what it is about to commit.
+func (to *takeover) renew(ctx context.Context, id string) error {
+	e := to.engine
+	state, err := e.cluster.transactionState(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case state == wire.TxnOngoing:
+		return errBusy
+	}
+	producer, _, err := e.cluster.fence(ctx, id, e.set.TransactionTimeout)
+	if err != nil {
+		return err
+	}
+	to.former[id] = former{producer, to.former[id].ended}
+	return nil
+}
+
+var errBusy = errors.New("another member is ending what it has left in its own tasks")
+
+// repairTask does for a task that is being restored what a claim does for its tasks:
+// an owner that lives, and had it before, may have left its state hanging. Nobody
+// else writes for this task, which is ours and does not run yet.
+func (to *takeover) repairTask(ctx context.Context, task int32) error {
+	if err := to.engine.beginRepair(ctx); err != nil {
+		return err
+	}
+	defer to.engine.endRepair()
+	if err := to.fenceOpen(ctx); err != nil {
+		return err
+	}
+	stable, err := to.engine.cluster.offsets(ctx, []int32{task}, true)
+	if err != nil {
+		return fmt.Errorf("stable offset: %w", err)
+	}
+	return to.endHanging(ctx, stable)
+}
+
+// beginRepair waits until nobody else of this process fences or ends.
+func (e *Engine) beginRepair(ctx context.Context) error {
+	select {
+	case e.repair <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (e *Engine) endRepair() { <-e.repair }

@@ -1,11 +1,13 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,7 +25,7 @@ func TestTakeover_WaitsForAPartitionInDoubt(t *testing.T) {
 		engine: &Engine{set: c.set, cluster: c.cluster, log: c.log, metrics: c.metrics},
 		tasks:  []*task{{id: 1}}, former: map[string]former{"g-dead": {ended: endCommitted}},
 	}
-	if err := to.endHanging(t.Context(), nil); !errors.Is(err, wire.LeaderNotAvailable) {
+	if err := to.endHanging(t.Context(), map[int32]committedOffset{1: {}}); !errors.Is(err, wire.LeaderNotAvailable) {
 		t.Fatalf("a partition cannot be looked at, and the answer is %v, want %v", err, wire.LeaderNotAvailable)
 	}
 }
@@ -131,11 +133,7 @@ func TestLeftovers_EachIsEndedAsItsInput(t *testing.T) {
 	l := newLeftLab(t)
 	a, b := l.leave("g-a", resultOf(7)), l.leave("g-b", letterOf(8))
 	a.ended, b.ended = endAborted, endCommitted
-	set := Settings{Topics: l.cluster.topology}
-	to := &takeover{
-		engine: &Engine{set: set, cluster: l.cluster, log: slog.New(slog.DiscardHandler), metrics: newMetrics(prometheus.NewRegistry())},
-		tasks:  []*task{{id: 0}}, former: map[string]former{"g-a": a, "g-b": b},
-	}
+	to := l.takeover(map[string]former{"g-a": a, "g-b": b})
 	if err := to.endHanging(t.Context(), map[int32]committedOffset{0: {offset: 8}}); err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +147,9 @@ func TestLeftovers_EachIsEndedAsItsInput(t *testing.T) {
 // visible counts what a reader of committed records sees.
 func (l leftLab) visible(topic string) (n int) {
 	l.t.Helper()
+	if _, err := l.cluster.leaderNow(l.t.Context(), topic, 0); err != nil {
+		l.t.Fatal(err)
+	}
 	id, err := l.cluster.topicID(topic)
 	if err != nil {
 		l.t.Fatal(err)
@@ -165,4 +166,59 @@ func (l leftLab) visible(topic string) (n int) {
 		l.t.Errorf("%s is still held back", topic)
 	}
 	return n
+}
+
+// Whoever cancels it: what has been begun is ended, or the next InitProducerID aborts it.
+func TestEndAgain_EndsWhatItHasBegun(t *testing.T) {
+	t.Parallel()
+	l := newLeftLab(t)
+	left := l.leave("g-a", resultOf(7))
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := l.cluster.endAgain(cancelled, "g-a", left.producer, endCommitted, []topicPartition{{"out", 0}}, false, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := l.visible("out"); got != 1 {
+		t.Errorf("%d records are visible, want 1", got)
+	}
+}
+
+// Another heir of the same owner may have fenced it in the meantime.
+func TestLeftovers_AreEndedWithAnEpochThatIsVoid(t *testing.T) {
+	t.Parallel()
+	l := newLeftLab(t)
+	left := l.leave("g-a", resultOf(7))
+	to := l.takeover(map[string]former{"g-a": left})
+	if _, _, err := l.cluster.fence(t.Context(), "g-a", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if err := to.endAgain(t.Context(), "g-a", endAborted, []topicPartition{{"out", 0}}, false); err != nil {
+		t.Errorf("the owner's producer was not renewed: %v", err)
+	}
+}
+
+// A living owner may have left the state of a task hanging that is being restored here.
+func TestRepairTask_EndsWhatHoldsARestoreBack(t *testing.T) {
+	t.Parallel()
+	l := newLeftLab(t)
+	commitOffset(t, l.addrs, "in")
+	to := l.takeover(map[string]former{"g-a": l.leave("g-a", resultOf(7))})
+	to.gen = &generation{txnID: "g-own"}
+	if err := to.repairTask(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.visible("out"); got != 0 {
+		t.Errorf("%d records are visible that were not committed", got)
+	}
+}
+
+func (l leftLab) takeover(owners map[string]former) *takeover {
+	return &takeover{
+		engine: &Engine{
+			set: Settings{Topics: l.cluster.topology, TransactionTimeout: time.Minute}, cluster: l.cluster,
+			log: slog.New(slog.DiscardHandler), metrics: newMetrics(prometheus.NewRegistry()), repair: make(chan struct{}, 1),
+		},
+		tasks: []*task{{id: 0}}, former: owners, ends: make(map[string]ended),
+	}
 }

@@ -164,7 +164,7 @@ func (r *restore) read(ctx context.Context, next int64) error {
 		}
 		if e.deps.Now().Sub(lastProgress) > unstablePatience {
 			lastProgress = e.deps.Now()
-			err := r.by.fenceOpen(ctx)
+			err := r.by.repairTask(ctx, r.task.id)
 			switch {
 			case errors.Is(err, ErrFatal):
 				return err

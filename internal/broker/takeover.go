@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -44,8 +45,10 @@ type takeover struct {
 	fresh  map[int32]bool
 	// said are the tasks whose alarms need no repetition.
 	said map[int32]bool
-	// former are the owners it has fenced, by their transactional IDs.
+	// former are the owners it has fenced, by their transactional IDs; ends is how
+	// their last transactions have ended.
 	former map[string]former
+	ends   map[string]ended
 }
 
 // former is an owner that was fenced: its producer is ours now, and how its last
@@ -75,7 +78,7 @@ func (e *Engine) startTakeover(g *generation, gained []int32) {
 	e.stopClaim(errNewGeneration)
 	ctx, cancel := context.WithCancelCause(e.work)
 	e.stopClaim = cancel
-	to := &takeover{engine: e, gen: g, said: make(map[int32]bool), former: make(map[string]former)}
+	to := &takeover{engine: e, gen: g, said: make(map[int32]bool), former: make(map[string]former), ends: make(map[string]ended)}
 	for _, id := range gained {
 		e.tasks[id].claimStarted = true
 		to.tasks = append(to.tasks, e.tasks[id])
@@ -127,12 +130,8 @@ func (to *takeover) claim(ctx context.Context) (offsets, ends map[int32]int64, e
 	if to.topics, err = to.engine.cluster.topicIDsNow(ctx); err != nil {
 		return nil, nil, err
 	}
-	if err := to.fenceFormerOwners(ctx); err != nil {
+	if offsets, err = to.offsetsOfTheFenced(ctx); err != nil {
 		return nil, nil, err
-	}
-	offsets, err = to.stableOffsets(ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("stable offsets: %w", err)
 	}
 	tx := &transaction{}
 	for _, t := range to.tasks {
@@ -149,6 +148,22 @@ func (to *takeover) claim(ctx context.Context) (offsets, ends map[int32]int64, e
 		ends[p.task] = p.stateEnd
 	}
 	return offsets, ends, nil
+}
+
+// offsetsOfTheFenced is steps 1 to 3.
+func (to *takeover) offsetsOfTheFenced(ctx context.Context) (map[int32]int64, error) {
+	if err := to.engine.beginRepair(ctx); err != nil {
+		return nil, err
+	}
+	defer to.engine.endRepair()
+	if err := to.fenceFormerOwners(ctx); err != nil {
+		return nil, err
+	}
+	offsets, err := to.stableOffsets(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("stable offsets: %w", err)
+	}
+	return offsets, nil
 }
 
 // execute has the committer run a transaction and waits for its outcome.
@@ -192,7 +207,9 @@ func (to *takeover) fenceFormerOwners(ctx context.Context) error {
 	if !guardFenceDead {
 		return nil
 	}
-	return to.fence(ctx, missing(ids, to.gen.present))
+	// Those that this takeover has fenced are dead and stay so. To fence them at each
+	// try could abort what another heir of theirs is ending (leftovers.go).
+	return to.fence(ctx, missing(ids, append(slices.Collect(maps.Keys(to.former)), to.gen.present...)))
 }
 
 // committers are the transactional IDs that committed offsets name. Metadata of
@@ -214,11 +231,12 @@ func (to *takeover) fence(ctx context.Context, ids []string) error {
 	for _, id := range slices.Compact(ids) {
 		start := to.engine.deps.Now()
 		producer, last, err := to.engine.cluster.fence(ctx, id, to.engine.set.TransactionTimeout)
+		if before := to.ends[id]; before != endUnknown {
+			last = before // fenced before: what it has had since was nothing but an end of this
+		}
+		to.ends[id] = last // it may have been fenced although the answer is lost
 		if err != nil {
 			return fmt.Errorf("fence %s: %w", id, err)
-		}
-		if before := to.former[id].ended; before != endUnknown {
-			last = before // fenced before: it has had no transaction since
 		}
 		to.former[id] = former{producer, last}
 		to.engine.metrics.fenced.Inc()
