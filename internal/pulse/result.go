@@ -72,4 +72,14 @@ type Score struct {
 	// EnrichmentError says why.
 	Enrichment      *Enrichment
 	EnrichmentError string
+	// External is what external enrichers have added, in their order.
+	External []External
+}
+
+// External is the answer of one external enricher.
+type External struct {
+	Enricher string
+	// Object is a JSON object without line breaks; empty when there was nothing
+	// to add.
+	Object []byte
 }
