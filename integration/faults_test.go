@@ -144,7 +144,7 @@ func (l *lab) newTask(t *testing.T, metrics *pipeline.Metrics) broker.Task {
 	task, err := pipeline.New(pipeline.Settings{
 		Group: l.group, ScorerVersion: "test", DefaultSource: "unknown", MaxRecordBytes: 1 << 20,
 		State: state.Settings{DedupeWindow: time.Hour, DedupeMaxIDs: 100000, WindowSize: 50, MemorySize: 100},
-	}, scoring.Parity(), metrics, key, time.Now)
+	}, pipeline.Deps{Profile: scoring.Parity(), Metrics: metrics, HashKey: key, Now: time.Now})
 	if err != nil {
 		t.Errorf("make a record path: %v", err)
 	}

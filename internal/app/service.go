@@ -76,7 +76,7 @@ func (s *Service) taskMaker() (func(int32) broker.Task, error) {
 	return func(int32) broker.Task {
 		var key [16]byte
 		_, _ = rand.Read(key[:]) // never fails (crypto/rand)
-		t, err := pipeline.New(settings, p, metrics, key, s.deps.Now)
+		t, err := pipeline.New(settings, pipeline.Deps{Profile: p, Metrics: metrics, HashKey: key, Now: s.deps.Now})
 		if err != nil {
 			panic(fmt.Sprintf("record path: %v", err)) // the same settings were valid above
 		}

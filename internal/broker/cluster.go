@@ -114,7 +114,7 @@ func (t Topology) topic(to pipeline.Destination) string {
 		return t.DeadLetters
 	case pipeline.State:
 		return t.State
-	case pipeline.Destinations:
+	case pipeline.Destinations: // and the retry tiers
 	}
 	panic(fmt.Sprintf("destination %d has no topic", to))
 }

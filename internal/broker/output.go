@@ -49,6 +49,9 @@ func newOutput(m *memory) *output {
 	return o
 }
 
+// From implements pipeline.Sink.
+func (o *output) From(_ int, offset int64) { o.origin = offset }
+
 // Append implements pipeline.Sink.
 func (o *output) Append(to pipeline.Destination, key, value []byte, headers []pipeline.Header) {
 	b := &o.building[to]

@@ -95,8 +95,13 @@ type Task interface { //nolint:interfacebloat // the life of a task is one proto
 	// a nil value is a tombstone. Restored ends it.
 	Restore(key, value []byte) error
 	Restored() error
-	// Process takes one input record and writes what comes of it to out.
-	Process(in *pipeline.Record, out pipeline.Sink)
+	// Process takes one record of the input or of a tier and writes what comes of
+	// it to out, or keeps it for Finish. Both say how to go on.
+	Process(in *pipeline.Record, out pipeline.Sink) pipeline.Answer
+	// Finish ends what Process has kept. It comes after the last record before
+	// Seal, and whenever Process asks for it; it may wait for others until ctx
+	// ends.
+	Finish(ctx context.Context, out pipeline.Sink) pipeline.Answer
 	// Seal ends the open batch: state changes go to out. At most one
 	// sealed batch is outstanding.
 	Seal(nowMs int64, out pipeline.Sink)

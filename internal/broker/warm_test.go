@@ -33,13 +33,16 @@ func (n *notedTask) Restore(key, _ []byte) error {
 	}
 	return nil
 }
-func (n *notedTask) Restored() error                         { return nil }
-func (n *notedTask) Process(*pipeline.Record, pipeline.Sink) {}
-func (n *notedTask) Seal(int64, pipeline.Sink)               {}
-func (n *notedTask) Commit()                                 { n.note("commit") }
-func (n *notedTask) Rollback()                               { n.note("rollback") }
-func (n *notedTask) Open()                                   { n.note("open") }
-func (n *notedTask) Close()                                  { n.note("close") }
+func (n *notedTask) Restored() error { return nil }
+func (n *notedTask) Process(*pipeline.Record, pipeline.Sink) pipeline.Answer {
+	return pipeline.Taken
+}
+func (n *notedTask) Finish(context.Context, pipeline.Sink) pipeline.Answer { return pipeline.Taken }
+func (n *notedTask) Seal(int64, pipeline.Sink)                             {}
+func (n *notedTask) Commit()                                               { n.note("commit") }
+func (n *notedTask) Rollback()                                             { n.note("rollback") }
+func (n *notedTask) Open()                                                 { n.note("open") }
+func (n *notedTask) Close()                                                { n.note("close") }
 func (n *notedTask) note(call string) {
 	if n.calls != nil {
 		*n.calls = append(*n.calls, call)

@@ -113,7 +113,7 @@ func (h *history) rollback() {
 // another hash key, from a changelog that may have been compacted.
 func (h *history) restart() {
 	h.t.Helper()
-	task, err := New(testSettings(), scoring.Parity(), NewMetrics(prometheus.NewRegistry()), [16]byte{byte(h.restarts)}, wall)
+	task, err := New(testSettings(), Deps{Profile: scoring.Parity(), Metrics: NewMetrics(prometheus.NewRegistry()), HashKey: [16]byte{byte(h.restarts)}, Now: wall})
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -8,6 +8,9 @@ import (
 // discard takes outputs as the engine does, without keeping them.
 type discard struct{ bytes int }
 
+// From implements Sink.
+func (*discard) From(int, int64) {}
+
 // Append implements Sink.
 func (d *discard) Append(_ Destination, key, value []byte, _ []Header) {
 	d.bytes += len(key) + len(value)

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
 
 	"pulse-scorer/internal/codec"
@@ -9,8 +10,12 @@ import (
 	"pulse-scorer/internal/state"
 )
 
+// Finish ends what was taken since the last call: all of it has its outcome when
+// the answer is Taken.
+func (t *Task) Finish(context.Context, Sink) Answer { return Taken }
+
 // Process takes one record through all stages and writes what comes of it.
-func (t *Task) Process(in *Record, out Sink) {
+func (t *Task) Process(in *Record, out Sink) Answer {
 	t.state.CountIn()
 	t.clock.start(in.Offset)
 	switch o := t.evaluate(in); o.Kind {
@@ -28,6 +33,7 @@ func (t *Task) Process(in *Record, out Sink) {
 	case outcomes:
 	}
 	t.clock.lap(StageEmit)
+	return Taken
 }
 
 // evaluate decides the outcome of a record. A panic in a stage is one too.

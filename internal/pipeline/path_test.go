@@ -212,7 +212,7 @@ func TestPath_ResultsSayWhereTheyComeFrom(t *testing.T) {
 
 func TestSettings_ValidateNamesEveryFault(t *testing.T) {
 	t.Parallel()
-	_, err := New(Settings{Group: strings.Repeat("g", 1025)}, scoring.Parity(), nil, [16]byte{}, wall)
+	_, err := New(Settings{Group: strings.Repeat("g", 1025)}, Deps{Profile: scoring.Parity(), Now: wall})
 	for _, want := range []string{"PULSE_GROUP", "PULSE_MAX_RECORD_BYTES", "PULSE_DEFAULT_SOURCE", "PULSE_DEDUPE_WINDOW"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New = %v, want it to name %s", err, want)

@@ -2,12 +2,17 @@ package pipeline
 
 import "pulse-scorer/internal/codec"
 
-// Record is one record of an input topic as the record path sees it.
+// Record is one record of the input or of a retry tier as the record path sees
+// it.
 //
 // Key, Value and header values belong to the fetch buffer and are valid only
 // until Process returns; what is kept must be copied.
 type Record struct {
-	// Topic, Partition and Offset are the record's coordinates.
+	// Tier is 0 for the input, n for retry tier n. The original coordinates and
+	// all else that a record of a tier brings along are in its headers; the
+	// record path reads them.
+	Tier int
+	// Topic, Partition and Offset are where the record itself lies.
 	Topic     string
 	Partition int32
 	Offset    int64
@@ -24,6 +29,9 @@ type Record struct {
 	// ResultRefused is set when the broker refused the record's result as too
 	// large.
 	ResultRefused bool
+	// RetryRefused is set when the broker refused the record in a retry tier as
+	// too large.
+	RetryRefused bool
 }
 
 // Withheld describes a value that is not passed on.
@@ -35,20 +43,32 @@ type Withheld struct {
 // Header is one record header. A nil Value is null.
 type Header = codec.Header
 
+// MaxTiers is how many retry tiers there can be.
+const MaxTiers = 16
+
 // Destination is where the record path writes to. The engine maps it to a
 // topic; the partition is always the task's own.
 type Destination uint8
 
-// The destinations of a batch.
+// The destinations of a batch, but for the retry tiers: see Retry.
 const (
 	Results Destination = iota
 	DeadLetters
 	State
-	Destinations // how many there are
+	Destinations = State + 1 + MaxTiers // how many there are
 )
+
+// Retry is the destination of retry tier n, from 1 to MaxTiers.
+func Retry(n int) Destination { return State + Destination(n) }
+
+// Tier is the number of the retry tier, 0 for the other destinations.
+func (d Destination) Tier() int { return max(0, int(d)-int(State)) }
 
 // Sink takes the records that one batch writes. It copies what it is given.
 type Sink interface {
+	// From says of which record the next outputs of Finish are: where it lies
+	// itself. Outputs of Process are of the record it was given.
+	From(tier int, offset int64)
 	// Append adds one record. A nil key or value is written as null.
 	Append(to Destination, key, value []byte, headers []Header)
 }

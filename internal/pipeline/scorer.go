@@ -19,7 +19,7 @@ type Scorer struct {
 // NewScorer returns a Scorer. wall gives the record time of signals that have
 // no timestamp of their own.
 func NewScorer(s Settings, p *scoring.Profile, wall func() time.Time) (*Scorer, error) {
-	t, err := New(s, p, nil, [16]byte{}, wall)
+	t, err := New(s, Deps{Profile: p, Now: wall})
 	if err != nil {
 		return nil, err
 	}

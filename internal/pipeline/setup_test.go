@@ -41,7 +41,7 @@ func newTask(tb testing.TB, now func() time.Time) *Task {
 
 func taskWith(tb testing.TB, s Settings, m *Metrics, now func() time.Time) *Task {
 	tb.Helper()
-	task, err := New(s, scoring.Parity(), m, [16]byte{1, 2, 3}, now)
+	task, err := New(s, Deps{Profile: scoring.Parity(), Metrics: m, HashKey: [16]byte{1, 2, 3}, Now: now})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -64,6 +64,9 @@ type written struct {
 type pages []written
 
 var _ Sink = (*pages)(nil)
+
+// From implements Sink.
+func (*pages) From(int, int64) {}
 
 // Append implements Sink.
 func (p *pages) Append(to Destination, key, value []byte, headers []Header) {

@@ -7,6 +7,7 @@ import (
 
 	"pulse-scorer/internal/codec"
 	"pulse-scorer/internal/pulse"
+	"pulse-scorer/internal/retry"
 	"pulse-scorer/internal/scoring"
 	"pulse-scorer/internal/state"
 )
@@ -21,6 +22,24 @@ type Settings struct {
 	// License switches the license check of forecasts on.
 	License bool
 	State   state.Settings
+	Retry   retry.Settings
+}
+
+// Deps are what a record path uses and does not own.
+type Deps struct {
+	Profile *scoring.Profile
+	// Metrics are shared by all tasks of a process. Only a task that never gets
+	// as far as Open or Seal may go without.
+	Metrics *Metrics
+	// HashKey must be random; the one in the state of the task replaces it.
+	HashKey [16]byte
+	// Now is the wall clock, which never enters a score.
+	Now func() time.Time
+	// Random gives numbers from [0,1), for the jitter of retries; nil is for
+	// settings without any.
+	Random func() float64
+	// Externals asks external enrichers, nil when there are none.
+	Externals Externals
 }
 
 // Validate joins all faults, each with the variable that sets the value.
@@ -35,7 +54,7 @@ func (s *Settings) Validate() error {
 	if s.DefaultSource == "" {
 		errs = append(errs, errors.New("PULSE_DEFAULT_SOURCE: is empty"))
 	}
-	return errors.Join(append(errs, s.State.Validate())...)
+	return errors.Join(append(errs, s.State.Validate(), s.Retry.Validate(MaxTiers))...)
 }
 
 // Task is the record path of one task with its state. One goroutine at a time
@@ -66,24 +85,25 @@ type Task struct {
 	scratch, encoded []byte
 }
 
-// New returns a task with empty state. hashKey must be random; now is the wall
-// clock, which never enters a score. Only a task that never gets as far as Open
-// or Seal may go without metrics.
-func New(s Settings, p *scoring.Profile, m *Metrics, hashKey [16]byte, now func() time.Time) (*Task, error) {
+// New returns a task with empty state.
+func New(s Settings, d Deps) (*Task, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	st, err := state.New(s.State, hashKey)
+	if d.Random == nil && s.Retry.Jitter > 0 && len(s.Retry.Delays) > 0 {
+		return nil, errors.New("retries have jitter, and no source of random numbers was given")
+	}
+	st, err := state.New(s.State, d.HashKey)
 	if err != nil {
 		return nil, err
 	}
 	return &Task{
-		settings: s, profile: p, state: st, metrics: m, figures: new(figures),
+		settings: s, profile: d.Profile, state: st, metrics: d.Metrics, figures: new(figures),
 		decoder: codec.NewDecoder(codec.Settings{DefaultSource: s.DefaultSource}),
-		letters: &letters{group: s.Group, now: now},
-		clock:   stageClock{now: now, metrics: m},
+		letters: &letters{group: s.Group, now: d.Now},
+		clock:   stageClock{now: d.Now, metrics: d.Metrics},
 		open:    newTally(), sealed: newTally(),
-		meta: codec.Meta{Profile: p.Name, ScorerVersion: s.ScorerVersion, Attempts: 1},
+		meta: codec.Meta{Profile: d.Profile.Name, ScorerVersion: s.ScorerVersion, Attempts: 1},
 	}, nil
 }
 

@@ -27,7 +27,7 @@ func (b *bundle) realPath() func(int32) broker.Task {
 	return func(int32) broker.Task {
 		var key [16]byte
 		_, _ = rand.Read(key[:]) // never fails (crypto/rand)
-		t, err := pipeline.New(set, scoring.Parity(), metrics, key, time.Now)
+		t, err := pipeline.New(set, pipeline.Deps{Profile: scoring.Parity(), Metrics: metrics, HashKey: key, Now: time.Now})
 		if err != nil {
 			panic(fmt.Sprintf("record path: %v", err)) // the settings above are valid
 		}

@@ -31,6 +31,9 @@ type collector struct {
 	out [pipeline.Destinations][]string
 }
 
+// From implements pipeline.Sink.
+func (*collector) From(int, int64) {}
+
 // Append implements pipeline.Sink.
 func (c *collector) Append(to pipeline.Destination, key, value []byte, headers []pipeline.Header) {
 	c.out[to] = append(c.out[to], line(key, value, len(headers)))

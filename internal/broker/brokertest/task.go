@@ -2,6 +2,7 @@ package brokertest
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -95,7 +96,7 @@ type outcome struct {
 }
 
 // Process implements broker.Task.
-func (t *task) Process(in *pipeline.Record, out pipeline.Sink) {
+func (t *task) Process(in *pipeline.Record, out pipeline.Sink) pipeline.Answer {
 	t.recorder.processed(t.id, in.Offset)
 	shape := describe(in)
 	t.open.Count++
@@ -118,7 +119,11 @@ func (t *task) Process(in *pipeline.Record, out pipeline.Sink) {
 		}
 		out.Append(pipeline.Results, in.Key, encoded, in.Headers)
 	}
+	return pipeline.Taken
 }
+
+// Finish implements broker.Task.
+func (t *task) Finish(context.Context, pipeline.Sink) pipeline.Answer { return pipeline.Taken }
 
 // Seal implements broker.Task.
 func (t *task) Seal(_ int64, out pipeline.Sink) {

@@ -129,6 +129,9 @@ type plain struct {
 	results, letters []string
 }
 
+// From implements pipeline.Sink.
+func (*plain) From(int, int64) {}
+
 // Append implements pipeline.Sink.
 func (p *plain) Append(to pipeline.Destination, key, value []byte, headers []pipeline.Header) {
 	var hs []kgo.RecordHeader
@@ -164,7 +167,7 @@ func (w *world) plainRun(inputs []*input) *plain {
 }
 
 func (w *world) plainTask() *pipeline.Task {
-	task, err := pipeline.New(pathSettings(), scoring.Parity(), nil, [16]byte{}, noTime)
+	task, err := pipeline.New(pathSettings(), pipeline.Deps{Profile: scoring.Parity(), Now: noTime})
 	if err != nil {
 		w.t.Fatalf("record path: %v", err)
 	}

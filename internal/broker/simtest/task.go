@@ -37,7 +37,7 @@ func (p *process) newTask(int32) broker.Task {
 	t.out.task = t
 	var key [16]byte
 	_, _ = rand.Read(key[:]) // never fails (crypto/rand)
-	inner, err := pipeline.New(pathSettings(), scoring.Parity(), p.metrics, key, t.now)
+	inner, err := pipeline.New(pathSettings(), pipeline.Deps{Profile: scoring.Parity(), Metrics: p.metrics, HashKey: key, Now: t.now})
 	if err != nil {
 		p.world.failf("record path: %v", err)
 		return nil
@@ -53,7 +53,7 @@ func (t *task) Restore(key, value []byte) error {
 }
 
 // Process implements broker.Task.
-func (t *task) Process(in *pipeline.Record, out pipeline.Sink) {
+func (t *task) Process(in *pipeline.Record, out pipeline.Sink) pipeline.Answer {
 	p := t.process
 	if f := p.stopAtWork.Swap(nil); f != nil {
 		p.stop()
@@ -62,7 +62,7 @@ func (t *task) Process(in *pipeline.Record, out pipeline.Sink) {
 	}
 	p.inTask(Fetched)
 	t.readings, t.out.Sink = 0, out
-	t.Task.Process(in, &t.out)
+	return t.Task.Process(in, &t.out)
 }
 
 // stopHeard is enough for the engine's loop to hear that it is to stop.
