@@ -58,7 +58,7 @@ func TestOutput_KeepsTheOrderOfEachDestinationOverBatches(t *testing.T) {
 	o.limit[pipeline.Results] = 300
 	want := make(map[pipeline.Destination][]string)
 	for i := range 100 {
-		to := pipeline.Destination(i % int(pipeline.Destinations))
+		to := pipeline.Destination(i % (int(pipeline.State) + 1))
 		key := fmt.Sprintf("key-%03d", i)
 		want[to] = append(want[to], key)
 		o.origin = int64(i)

@@ -88,11 +88,25 @@
 //     hundred of them in one value would be rewritten for each new one and
 //     could outgrow what a topic takes.
 //
+//   - IDs whose signals wait to be tried again are kept apart from the segments,
+//     each under a key of its own: they must outlive every eviction
+//     (TestAwait_NeverEvicts), and few wait. What waited and ended within one
+//     batch leaves nothing behind (TestSeal_WritesNothingOfAWaitThatIsOver).
+//
+//   - Records parked behind a waiting one are opaque bytes under "q/", series,
+//     number and part (the design's park/<series>/<n> in this changelog's form of
+//     keys): one record may be larger than what a topic takes
+//     (TestPark_WritesLargeRecordsInParts). Numbers begin anew once a queue was
+//     empty. How many wait and are parked is in the ledger, so that a changelog
+//     that lost one is refused.
+//
 //   - A batch that changed nothing writes nothing, nor does it expire
 //     anything: an idle task has no transactions.
 //
 // The kinds of changelog keys, by their first two bytes: "k/" the hash key,
 // "m/" the segments' bounds and the clock, "s/" a segment, "w/" a window,
-// "d/" what came after it, "f/" a forecast, "l/" the ledger. Keys that
+// "d/" what came after it, "f/" a forecast, "l/" the ledger, "p/" an ID
+// that waits, "q/" a part of a parked record, "n/" the not-before time that a
+// tier was given last. Keys that
 // start with a zero byte belong to the engine. Every value starts with its format version.
 package state

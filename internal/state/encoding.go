@@ -17,6 +17,9 @@ const (
 	kindDelta    = 'd'
 	kindForecast = 'f'
 	kindLedger   = 'l'
+	kindPending  = 'p'
+	kindParked   = 'q'
+	kindDue      = 'n'
 )
 
 // kinds says of each kind its name, the format version that this build writes
@@ -25,7 +28,8 @@ const (
 // goes as it is rewritten or expires.
 //
 // Segments of version 1 hold 128 bits of a hash and a status for each ID;
-// windows of version 1 do not say how many values there were before.
+// windows of version 1 do not say how many values there were before. Ledgers of
+// version 1 are of tasks where nothing waited.
 func kinds(kind byte) (k kindFormat, ok bool) {
 	switch kind {
 	case kindHashKey:
@@ -41,7 +45,13 @@ func kinds(kind byte) (k kindFormat, ok bool) {
 	case kindForecast:
 		k = kindFormat{"forecast", 1, 1}
 	case kindLedger:
-		k = kindFormat{"ledger", 1, 1}
+		k = kindFormat{"ledger", 2, 1}
+	case kindPending:
+		k = kindFormat{"pending ID", 1, 1}
+	case kindParked:
+		k = kindFormat{"parked", 1, 1}
+	case kindDue:
+		k = kindFormat{"not-before time", 1, 1}
 	}
 	return k, k.name != ""
 }
@@ -114,7 +124,7 @@ func (w *writer) forecasts(r *row[forecast], added int) {
 
 func (w *writer) ledger(l *Ledger) {
 	w.begin(kindLedger)
-	for _, n := range []uint64{l.In, l.Scored, l.Duplicate, uint64(len(l.Dead))} {
+	for _, n := range []uint64{l.In, l.Scored, l.Duplicate, l.Pending, l.Parked, uint64(len(l.Dead))} {
 		w.value = binary.AppendUvarint(w.value, n)
 	}
 	for _, d := range l.Dead {
@@ -163,6 +173,18 @@ func (r *reader) uint64() uint64 {
 		return binary.LittleEndian.Uint64(b)
 	}
 	return 0
+}
+
+func (r *reader) uint32() uint32 {
+	if b := r.take(4); b != nil {
+		return binary.LittleEndian.Uint32(b)
+	}
+	return 0
+}
+
+func (r *reader) hash() (h hash) {
+	h.a, h.b, h.mid, h.top = r.uint32(), r.uint32(), r.uint32(), r.byte()
+	return h
 }
 
 func (r *reader) bigEndianUint64() uint64 {

@@ -14,11 +14,13 @@ const (
 	Unseen Verdict = iota
 	// Duplicate: scored before, with the same content.
 	Duplicate
-	// Conflict: scored before, with other content.
+	// Conflict: scored before or waiting, with other content.
 	Conflict
 	// Died: dead-lettered after its ingest; it may be scored again, with
 	// the same content or a corrected one.
 	Died
+	// Waiting: ingested, with the same content, and neither scored nor dead yet.
+	Waiting
 )
 
 // String returns the verdict in words.
@@ -32,6 +34,8 @@ func (v Verdict) String() string {
 		return "conflict"
 	case Died:
 		return "died"
+	case Waiting:
+		return "waiting"
 	}
 	return "unknown verdict"
 }
@@ -82,6 +86,9 @@ func hashOf(lo, hi uint64) hash {
 // the same identity to be a duplicate. The ID is for Remember.
 func (t *Task) Look(identity, content []byte) (ID, Verdict) {
 	id := t.hash.id(identity, content)
+	if verdict, waits := t.awaited(id); waits {
+		return id, verdict
+	}
 	s := t.ids.table.get(id.hash)
 	switch {
 	case s.meta == 0 || segmentBefore(s.meta, t.cur.segments.floor):
@@ -94,9 +101,10 @@ func (t *Task) Look(identity, content []byte) (ID, Verdict) {
 	return id, Duplicate
 }
 
-// Remember stores an ID. One that is remembered already gets the new status
-// and content, and counts as new for expiry.
+// Remember stores an ID, which does not wait any more. One that is remembered
+// already gets the new status and content, and counts as new for expiry.
 func (t *Task) Remember(id ID, st Status) {
+	t.endWait(id)
 	c := &t.cur.segments
 	if c.filled >= t.segmentSize() {
 		c.filling++

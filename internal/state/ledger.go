@@ -13,6 +13,9 @@ import (
 type Ledger struct {
 	// In is how many input records were taken.
 	In, Scored, Duplicate uint64
+	// Pending is how many of them wait, in tiers or parked; Parked, how many
+	// are parked.
+	Pending, Parked uint64
 	// Dead is ordered by class. Nobody changes the slice of a Ledger.
 	Dead []ClassCount
 }
@@ -24,7 +27,7 @@ type ClassCount struct {
 }
 
 func (l *Ledger) equal(o Ledger) bool {
-	return l.In == o.In && l.Scored == o.Scored && l.Duplicate == o.Duplicate && slices.Equal(l.Dead, o.Dead)
+	return l.In == o.In && l.Scored == o.Scored && l.Duplicate == o.Duplicate && l.Pending == o.Pending && l.Parked == o.Parked && slices.Equal(l.Dead, o.Dead)
 }
 
 // addDead replaces the slice: cursors and marks share it.
@@ -43,7 +46,7 @@ func (l *Ledger) addDead(c pulse.Class) {
 // Ledger returns the counts with those of the batches not yet committed.
 func (t *Task) Ledger() Ledger { return t.cur.ledger }
 
-// CountIn counts an input record.
+// CountIn counts a record that did not wait before.
 func (t *Task) CountIn() { t.cur.ledger.In++ }
 
 // CountScored counts a result.
@@ -64,11 +67,12 @@ func DecodeLedger(key, value []byte) (l Ledger, ok bool, err error) {
 	}
 	r := restoration{}
 	k, v := &reader{rest: key[2:]}, &reader{rest: value}
+	var version byte
 	if value != nil {
 		kind, _ := kinds(kindLedger)
-		v.version(kind)
+		version = v.version(kind)
 	}
-	if err := r.restoreLedger(k, v, value == nil); err != nil {
+	if err := r.restoreLedger(k, v, version, value == nil); err != nil {
 		return Ledger{}, true, fmt.Errorf("ledger record: %w", err)
 	}
 	return r.ledger, true, nil

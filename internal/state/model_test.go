@@ -22,6 +22,15 @@ type naive struct {
 	windows map[seriesKey][]float64
 	memory  map[seriesKey][]pulse.Value
 	ledger  map[string]uint64
+	// waiting are the IDs that wait, with content and series; "" is none.
+	waiting   map[string]naiveWait
+	parked    map[seriesKey][]string
+	notBefore [3]int64
+}
+
+type naiveWait struct {
+	content string
+	series  seriesKey
 }
 
 type naiveID struct {
@@ -35,6 +44,7 @@ func newNaive() naive {
 	return naive{
 		ids: map[string]naiveID{}, windows: map[seriesKey][]float64{},
 		memory: map[seriesKey][]pulse.Value{}, ledger: map[string]uint64{},
+		waiting: map[string]naiveWait{}, parked: map[seriesKey][]string{},
 	}
 }
 
@@ -46,7 +56,10 @@ func (n naive) clone() naive {
 
 // cloneWithoutIDs is for undoing a stage, and quick: the IDs are most of it.
 func (n naive) cloneWithoutIDs() naive {
-	return naive{windows: maps.Clone(n.windows), memory: maps.Clone(n.memory), ledger: maps.Clone(n.ledger)}
+	return naive{
+		windows: maps.Clone(n.windows), memory: maps.Clone(n.memory), ledger: maps.Clone(n.ledger),
+		waiting: maps.Clone(n.waiting), parked: maps.Clone(n.parked), notBefore: n.notBefore,
+	}
 }
 
 func appendLast[T any](list []T, v T, limit int) []T {
@@ -83,6 +96,7 @@ type world struct {
 	vary    bool
 	largest int // segment size of any
 	swaps   int
+	waits   int
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -150,12 +164,21 @@ func (w *world) signal() {
 	case Conflict:
 		w.task.CountDead(pulse.IDConflict)
 		w.open.ledger[string(pulse.IDConflict)]++
+	case Waiting:
+		w.tryAgain(id, identity)
 	case Unseen, Died:
+		if w.rng.IntN(6) == 0 {
+			w.await(id, identity, content)
+			return
+		}
 		w.remember(id, identity, content)
 	}
 }
 
 func (n naive) verdict(identity, content string) Verdict {
+	if waits, ok := n.waiting[identity]; ok {
+		return map[bool]Verdict{true: Waiting, false: Conflict}[waits.content == content]
+	}
 	held, ok := n.ids[identity]
 	switch {
 	case !ok:
@@ -255,6 +278,8 @@ func (w *world) checkBatch() {
 			if len(c.value) > 64+w.largest*(entryBytes+2) {
 				w.t.Fatalf("segment of %d bytes, want at most %d IDs", len(c.value), w.largest)
 			}
+		case c.key[0] == kindPending || c.key[0] == kindParked:
+			w.waits++
 		case c.value == nil && binary.BigEndian.Uint64(c.key[2:]) >= w.task.cur.segments.floor:
 			w.merges++
 		}
@@ -359,13 +384,14 @@ func (w *world) compare(when string, task *Task, want naive) {
 	if got := len(task.windows.byKey); got != len(want.windows) {
 		w.t.Fatalf("%s: %d windows, want %d", when, got, len(want.windows))
 	}
+	w.compareQueues(when, task, want)
 	if got := countsOf(task.Ledger()); !maps.Equal(got, want.ledger) {
 		w.t.Fatalf("%s: ledger %v, want %v", when, got, want.ledger)
 	}
 }
 
 func countsOf(l Ledger) map[string]uint64 {
-	counts := map[string]uint64{"in": l.In, "scored": l.Scored, "duplicate": l.Duplicate}
+	counts := map[string]uint64{"in": l.In, "scored": l.Scored, "duplicate": l.Duplicate, "pending": l.Pending}
 	for _, d := range l.Dead {
 		counts[string(d.Class)] = d.Count
 	}
@@ -447,7 +473,7 @@ func (w *world) step() {
 
 func TestTask_BehavesLikeNaiveModel(t *testing.T) { //nolint:tparallel // its runs add up evictions
 	t.Parallel()
-	var evictions, merges, deltas, swaps int
+	var evictions, merges, deltas, swaps, waits int
 	for seed := range uint64(26) { //nolint:paralleltest // they add up evictions
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			w := newWorld(t, seed)
@@ -463,10 +489,11 @@ func TestTask_BehavesLikeNaiveModel(t *testing.T) { //nolint:tparallel // its ru
 			merges += w.merges
 			deltas += w.deltas
 			swaps += w.swaps
+			waits += w.waits
 		})
 	}
-	if evictions < 1000 || merges < 300 || deltas < 1000 || swaps < 100 {
-		t.Errorf("only %d IDs were evicted, %d segments merged away, %d deltas written, %d times a warm copy went on: the model did not test them",
-			evictions, merges, deltas, swaps)
+	if evictions < 1000 || merges < 300 || deltas < 1000 || swaps < 100 || waits < 1000 {
+		t.Errorf("only %d IDs were evicted, %d segments merged away, %d deltas written, %d times a warm copy went on, %d records of what waits: the model did not test them",
+			evictions, merges, deltas, swaps, waits)
 	}
 }

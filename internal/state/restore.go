@@ -22,6 +22,9 @@ type restoration struct {
 	deltas   map[seriesKey]*delta
 	streams  map[seriesKey]map[byte]numbered
 	ledger   Ledger
+	// parked are the parts of parked records.
+	parked    map[parkPart][]byte
+	notBefore []int64
 }
 
 // restoredSegment is a segment under the number of its last. value is nil when
@@ -75,7 +78,8 @@ func (t *Task) continueFrom() *restoration {
 		segments: make(map[uint64]*restoredSegment),
 		deltas:   make(map[seriesKey]*delta),
 		streams:  make(map[seriesKey]map[byte]numbered),
-		ledger:   t.committed.ledger,
+		ledger:   t.committed.ledger, notBefore: slices.Clone(t.committed.notBefore),
+		parked: t.partsOfParked(),
 	}
 	t.holdSegments(r)
 	return r
@@ -104,7 +108,13 @@ func (t *Task) restoreKind(kind byte, f kindFormat, key, value []byte) error {
 	case kindForecast:
 		return t.restoreForecast(k, v, tombstone)
 	case kindLedger:
-		return t.restoring.restoreLedger(k, v, tombstone)
+		return t.restoring.restoreLedger(k, v, version, tombstone)
+	case kindPending:
+		return t.restorePending(k, v, tombstone)
+	case kindParked:
+		return t.restoring.restoreParked(k, v, tombstone)
+	case kindDue:
+		return t.restoring.restoreDue(k, v, tombstone)
 	}
 	return errors.New("no restore for this kind")
 }
@@ -137,12 +147,15 @@ func (r *restoration) restoreBounds(k, v *reader, tombstone bool) error {
 	return v.done()
 }
 
-func (r *restoration) restoreLedger(k, v *reader, tombstone bool) error {
+func (r *restoration) restoreLedger(k, v *reader, version byte, tombstone bool) error {
 	if err := k.done(); err != nil || tombstone {
 		r.ledger = Ledger{}
 		return err
 	}
 	l := Ledger{In: v.uvarint(), Scored: v.uvarint(), Duplicate: v.uvarint()}
+	if version > 1 {
+		l.Pending, l.Parked = v.uvarint(), v.uvarint()
+	}
 	for n := v.count(2); n > 0 && v.err == nil; n-- {
 		class := v.string()
 		l.Dead = append(l.Dead, ClassCount{Class: pulse.Class(class), Count: v.uvarint()})
@@ -218,8 +231,11 @@ func (t *Task) Restored() error {
 			return fmt.Errorf("restore state: memory of source %.64q, name %.64q: %w", k.source, k.name, err)
 		}
 	}
+	t.cur.ledger, t.cur.notBefore = r.ledger, r.notBefore
+	if err := t.restoredQueues(); err != nil {
+		return fmt.Errorf("restore state: %w", err)
+	}
 	t.cur.keyed = true
-	t.cur.ledger = r.ledger
 	t.committed = t.cur
 	t.restoring = nil
 	return nil

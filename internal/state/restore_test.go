@@ -52,7 +52,23 @@ func sample(t testing.TB) []change {
 	}
 	out = append(out, sealed(task, 2000)...)
 	task.Observe("s", "n", 2.5)
+	waiting, _ := task.Look([]byte("waits"), []byte("c"))
+	task.AwaitInFront(waiting, "s", "n")
+	task.Park("s", "n", make([]byte, maxPart+1))
+	task.SetNotBefore(2, 3000)
 	return append(out, sealed(task, 2500)...)
+}
+
+// sampleWaiting is the key of the ID that waits in the sample.
+func sampleWaiting(t *testing.T) string {
+	t.Helper()
+	for _, c := range sample(t) {
+		if c.key[0] == kindPending {
+			return string(c.key)
+		}
+	}
+	t.Fatal("no ID waits")
+	return ""
 }
 
 func TestRestore_RefusesWhatItDoesNotKnow(t *testing.T) {
@@ -68,7 +84,7 @@ func TestRestore_RefusesWhatItDoesNotKnow(t *testing.T) {
 		{"unknown kind", []byte("z/"), []byte{1}, "of no kind that this build knows"},
 		{"kind without slash", []byte("ledger"), []byte{1}, "of no kind that this build knows"},
 		{"empty value", []byte("l/"), []byte{}, "restore ledger record|too short"},
-		{"newer version", []byte("l/"), []byte{2, 0, 0, 0, 0}, "ledger record, key \"l/\": unknown format version 2, this build reads versions 1 to 1: it was written by another release, run that one or a newer one"},
+		{"newer version", []byte("l/"), []byte{3, 0, 0, 0, 0}, "ledger record, key \"l/\": unknown format version 3, this build reads versions 1 to 2: it was written by another release, run that one or a newer one"},
 		{"newer segment", segment(1), []byte{3, 0, 0, 0, 0}, "unknown format version 3, this build reads versions 1 to 2"},
 		{"version that never was", []byte("w/\x01s\x01n"), []byte{0, 0}, "unknown format version 0"},
 		{"ledger too long", []byte("l/"), []byte{1, 0, 0, 0, 0, 9}, "restore ledger record|too long"},
@@ -92,6 +108,11 @@ func TestRestore_RefusesWhatItDoesNotKnow(t *testing.T) {
 		{"forecast of no type", []byte("f/\x01s\x01n\x05"), []byte{1, 5, 99}, "restore forecast record|unknown tag"},
 		{"forecast with a false count", []byte("f/\x01s\x01n\x05"), []byte{1, 5, tagList, 200, 1}, "restore forecast record|too short"},
 		{"forecast too deep", []byte("f/\x01s\x01n\x05"), append([]byte{1, 5}, bytes.Repeat([]byte{tagList, 1}, 20_000)...), "restore forecast record|nested too deep"},
+		{"pending ID too short", []byte("p/\x00\x00"), []byte{1, 0, 0, 0, 0, 0, 0}, "restore pending ID record|too short"},
+		{"pending ID without content", []byte("p/0123456789abc"), []byte{1, 0}, "restore pending ID record|too short"},
+		{"parked record without a number", []byte("q/\x01s\x01n"), []byte{1, 1}, "restore parked record|too short"},
+		{"tier without a number", []byte("n/\x00"), []byte{1, 0}, "restore not-before time record|no tier"},
+		{"tier without a time", []byte("n/\x01"), []byte{1}, "restore not-before time record|bad number"},
 		{"bounds too short", []byte("m/"), []byte{1, 1}, "restore bounds record|bad number"},
 	}
 	for _, test := range tests {
@@ -116,6 +137,9 @@ func TestRestored_RefusesAChangelogThatIsNotWhole(t *testing.T) {
 		{"m/", "no record of their bounds"},
 		{"s/\x00\x00\x00\x00\x00\x00\x00\x00", "segment 0 of IDs is missing"},
 		{"w/\x01s\x01n", "values came after a window that is missing"},
+		{sampleWaiting(t), "0 IDs wait and 1 records are parked, and the ledger has counted 1 and 1"},
+		{"q/\x01s\x01n" + strings.Repeat("\x00", 16), "parked record 0 of source \"s\", name \"n\" is not whole"},
+		{"q/\x01s\x01n" + strings.Repeat("\x00", 15) + "\x01", "parked record 0 of source \"s\", name \"n\" is not whole"},
 	} {
 		task := newTask(t, testSettings())
 		for _, c := range sample(t) {

@@ -45,11 +45,14 @@ func (w *writer) segment(s *extent, entries []entry) {
 }
 
 func appendEntry(dst []byte, e *entry) []byte {
-	dst = binary.LittleEndian.AppendUint32(dst, e.a)
-	dst = binary.LittleEndian.AppendUint32(dst, e.b)
-	dst = binary.LittleEndian.AppendUint32(dst, e.mid)
-	dst = append(dst, e.top)
-	return binary.LittleEndian.AppendUint32(dst, e.content)
+	return binary.LittleEndian.AppendUint32(appendHash(dst, &e.hash), e.content)
+}
+
+func appendHash(dst []byte, h *hash) []byte {
+	dst = binary.LittleEndian.AppendUint32(dst, h.a)
+	dst = binary.LittleEndian.AppendUint32(dst, h.b)
+	dst = binary.LittleEndian.AppendUint32(dst, h.mid)
+	return append(dst, h.top)
 }
 
 // segmentValue is a segment's value taken apart, but for its entries.

@@ -32,6 +32,8 @@ func (t *Task) Dedupe() DedupeStats {
 type Stats struct {
 	DedupeStats
 
+	// Pending is how many IDs wait, Parked how many records of them are parked.
+	Pending, Parked int
 	// Series and Streams are how many windows and forecast memories there
 	// are.
 	Series, Streams int
@@ -41,7 +43,7 @@ type Stats struct {
 
 // Stats walks over the series and streams: for a scrape, not for each record.
 func (t *Task) Stats() Stats {
-	const rowBytes, forecastBytes = 160, 1024
+	const rowBytes, forecastBytes, pendingBytes = 160, 1024, 96
 	bytes := int64(t.ids.table.capacity()) * int64(unsafe.Sizeof(slot{}))
 	bytes += int64(cap(t.ids.tail))*int64(unsafe.Sizeof(entry{})) + int64(cap(t.ids.log))*int64(unsafe.Sizeof(replaced{}))
 	bytes += int64(cap(t.ids.closed)) * int64(unsafe.Sizeof(extent{}))
@@ -51,9 +53,10 @@ func (t *Task) Stats() Stats {
 	for _, w := range t.memory.byKey {
 		bytes += rowBytes + int64(cap(w.tape.buf))*int64(unsafe.Sizeof(pulse.Value{})) + forecastBytes*int64(len(w.tape.view()))
 	}
+	bytes += pendingBytes*int64(len(t.pending.held)) + int64(t.cur.parkedBytes)
 	return Stats{
-		DedupeStats: t.Dedupe(),
-		Series:      len(t.windows.byKey), Streams: len(t.memory.byKey), Bytes: bytes,
+		DedupeStats: t.Dedupe(), Pending: t.Pending(), Parked: t.Parked(),
+		Series: len(t.windows.byKey), Streams: len(t.memory.byKey), Bytes: bytes,
 	}
 }
 

@@ -20,6 +20,11 @@ type Task struct {
 	ids     idSet
 	windows rows[float64]
 	memory  rows[forecast]
+	// pending are the IDs whose signals wait, parked the records that wait behind
+	// others, queues what both come to for a series.
+	pending journal[hash, pending]
+	parked  journal[parkKey, *parkedRecord]
+	queues  journal[seriesKey, queue]
 
 	// batch numbers the open batch, so that a Mark of another is noticed.
 	batch     uint64
@@ -40,10 +45,29 @@ type cursor struct {
 	keyed    bool
 	segments segmentCursor
 	ledger   Ledger
+	// notBefore are the times given last, by tier from 1. Nobody changes the
+	// slice: cursors and marks share it.
+	notBefore []int64
+	// parkedBytes is the size of all parked records.
+	parkedBytes int
 }
 
-// logLengths are positions in the three undo logs.
-type logLengths struct{ ids, windows, memory int }
+// logLengths are positions in the undo logs.
+type logLengths struct{ ids, windows, memory, pending, parked, queues int }
+
+func (l logLengths) plus(o logLengths) logLengths {
+	return logLengths{
+		ids: l.ids + o.ids, windows: l.windows + o.windows, memory: l.memory + o.memory,
+		pending: l.pending + o.pending, parked: l.parked + o.parked, queues: l.queues + o.queues,
+	}
+}
+
+func (l logLengths) minus(o logLengths) logLengths {
+	return logLengths{
+		ids: l.ids - o.ids, windows: l.windows - o.windows, memory: l.memory - o.memory,
+		pending: l.pending - o.pending, parked: l.parked - o.parked, queues: l.queues - o.queues,
+	}
+}
 
 // New returns an empty task. hashKey must be random: it is used until Restore
 // brings the one of the changelog.
@@ -57,6 +81,9 @@ func New(s Settings, hashKey [16]byte) (*Task, error) {
 		hash:     newHasher(hashKey),
 		windows:  newRows[float64](s.WindowSize),
 		memory:   newRows[forecast](s.MemorySize),
+		pending:  newJournal[hash, pending](),
+		parked:   newJournal[parkKey, *parkedRecord](),
+		queues:   newJournal[seriesKey, queue](),
 	}
 	t.ids.table.expected = slotsFor(s.DedupeMaxIDs + s.DedupeMaxIDs/bulk)
 	return t, nil
@@ -74,12 +101,7 @@ type Mark struct {
 
 // Mark returns the present point of the open batch.
 func (t *Task) Mark() Mark {
-	now := t.logs()
-	return Mark{batch: t.batch, cursor: t.cur, at: logLengths{
-		ids:     now.ids - t.sealedLog.ids,
-		windows: now.windows - t.sealedLog.windows,
-		memory:  now.memory - t.sealedLog.memory,
-	}}
+	return Mark{batch: t.batch, cursor: t.cur, at: t.logs().minus(t.sealedLog)}
 }
 
 // Undo takes back everything done since m was taken. A mark of another batch
@@ -88,11 +110,7 @@ func (t *Task) Undo(m Mark) {
 	if m.batch != t.batch {
 		panic("state: undo to a mark of another batch")
 	}
-	t.undoTo(logLengths{
-		ids:     m.at.ids + t.sealedLog.ids,
-		windows: m.at.windows + t.sealedLog.windows,
-		memory:  m.at.memory + t.sealedLog.memory,
-	})
+	t.undoTo(m.at.plus(t.sealedLog))
 	t.cur = m.cursor
 }
 
@@ -128,6 +146,9 @@ func (t *Task) Commit() {
 	t.windows.forget(t.sealedLog.windows)
 	t.written = t.written[:0]
 	t.memory.forget(t.sealedLog.memory)
+	t.pending.forget(t.sealedLog.pending)
+	t.parked.forget(t.sealedLog.parked)
+	t.queues.forget(t.sealedLog.queues)
 	t.committed = t.sealed
 	t.sealedLog = logLengths{}
 	t.hasSealed = false
@@ -146,13 +167,19 @@ func (t *Task) Rollback() {
 }
 
 func (t *Task) logs() logLengths {
-	return logLengths{ids: t.ids.puts, windows: len(t.windows.log), memory: len(t.memory.log)}
+	return logLengths{
+		ids: t.ids.puts, windows: len(t.windows.log), memory: len(t.memory.log),
+		pending: len(t.pending.log), parked: len(t.parked.log), queues: len(t.queues.log),
+	}
 }
 
 func (t *Task) undoTo(l logLengths) {
 	t.ids.undo(l.ids)
 	t.windows.undo(l.windows)
 	t.memory.undo(l.memory)
+	t.pending.undo(l.pending)
+	t.parked.undo(l.parked)
+	t.queues.undo(l.queues)
 }
 
 // changed is asked when nothing is sealed: the logs are the open batch's.
@@ -172,6 +199,9 @@ func (t *Task) writeBatch(nowMs int64, emit func(key, value []byte)) {
 	t.sealSegments(w)
 	t.writeWindows(w)
 	t.memory.changed(func(r *row[forecast], added int) { w.forecasts(r, added) })
+	t.pending.changed(w.pending)
+	t.parked.changed(w.parked)
+	w.notBefore(t.committed.notBefore, t.cur.notBefore)
 	if !t.cur.ledger.equal(t.committed.ledger) {
 		w.ledger(&t.cur.ledger)
 	}
