@@ -46,7 +46,27 @@ func AppendResult(dst []byte, sig *pulse.Signal, sc *pulse.Score, meta *Meta) []
 		dst = append(dst, `,"enrichment_error":`...)
 		dst = appendString(dst, sc.EnrichmentError)
 	}
-	return append(appendMeta(dst, meta), '}')
+	return append(appendMeta(appendExternal(dst, sc.External), meta), '}')
+}
+
+// appendExternal appends what external enrichers have added, if any has.
+func appendExternal(dst []byte, list []pulse.External) []byte {
+	start := len(dst)
+	for i := range list {
+		if len(list[i].Object) == 0 {
+			continue
+		}
+		if len(dst) == start {
+			dst = append(dst, `,"external":{`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = append(append(appendString(dst, list[i].Enricher), ':'), list[i].Object...)
+	}
+	if len(dst) > start {
+		dst = append(dst, '}')
+	}
+	return dst
 }
 
 func appendScores(dst []byte, sc *pulse.Score) []byte {
