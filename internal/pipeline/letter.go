@@ -4,11 +4,10 @@ import (
 	"encoding/hex"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
-// Header names of dead letters (public contract). They are set once and
+// Header names of dead letters and retries (public contract). They are set once and
 // replaced, never appended twice.
 const (
 	headerTopic         = "__dlq.errors.topic"
@@ -21,6 +20,9 @@ const (
 	headerStage         = "pulse-stage"
 	headerRecordTime    = "pulse-record-timestamp"
 	headerFirstSeen     = "pulse-first-seen"
+	headerLastClass     = "pulse-last-error-class"
+	headerNotBefore     = "pulse-retry-not-before"
+	headerProgress      = "pulse-progress"
 	// The next two stand in for a value that could not be passed on.
 	headerValueSize   = "pulse-value-size"
 	headerValueSHA256 = "pulse-value-sha256"
@@ -38,41 +40,71 @@ const (
 	maxCarriedBytes = 256 << 10
 )
 
-// letters writes dead letters.
+// letters writes dead letters and retries: the record, key and value untouched,
+// with what has happened to it.
 type letters struct {
 	group   string
-	now     func() time.Time
 	headers []Header
 }
 
-// append writes the record, key and value untouched, with the reason.
-func (l *letters) append(in *Record, o Outcome, out Sink) {
-	key := in.Key
+// dead writes a dead letter. What the record's stages have found goes with it, so
+// that it can be sent back to where it failed.
+func (l *letters) dead(p *passage, o Outcome, out Sink) {
+	in, key := p.in, p.in.Key
 	l.headers = l.headers[:0]
 	if in.Withheld != nil && sizeOf(in) > maxCarriedBytes {
 		key = nil
 	} else {
 		l.keep(in.Headers)
 	}
-	l.set(headerTopic, in.Topic)
-	l.set(headerPartition, strconv.Itoa(int(in.Partition)))
-	l.set(headerOffset, strconv.FormatInt(in.Offset, 10))
-	l.set(headerGroup, l.group)
-	l.set(headerDeliveryCount, "1")
-	l.set(headerMessage, shortened(o.Bad.Error(), maxMessageBytes))
-	l.set(headerClass, string(o.Bad.Class))
-	l.set(headerStage, o.Stage.String())
-	l.set(headerRecordTime, strconv.FormatInt(in.TimestampMs, 10))
-	l.set(headerFirstSeen, strconv.FormatInt(l.now().UnixMilli(), 10))
+	l.describe(p, o)
+	if o.Exhausted {
+		l.set(headerLastClass, string(o.Bad.Class))
+	}
 	if w := in.Withheld; w != nil {
 		l.set(headerValueSize, strconv.FormatInt(w.Size, 10))
 		l.set(headerValueSHA256, hex.EncodeToString(w.SHA256[:]))
 	}
+	l.progress(o)
 	out.Append(DeadLetters, key, in.Value, l.headers)
 }
 
-// keep takes over the original headers. Ours, which a dead letter that was sent
-// again has, are set anew.
+// retry writes the record of a retry tier.
+func (l *letters) retry(p *passage, o Outcome, out Sink) {
+	l.headers = l.headers[:0]
+	l.keep(p.in.Headers)
+	l.describe(p, o)
+	l.set(headerNotBefore, strconv.FormatInt(o.NotBeforeMs, 10))
+	l.progress(o)
+	out.Append(Retry(o.Tier), p.in.Key, p.in.Value, l.headers)
+}
+
+// describe says where the record comes from and what has happened to it.
+func (l *letters) describe(p *passage, o Outcome) {
+	firstSeenMs := p.firstSeenMs
+	if firstSeenMs == 0 {
+		firstSeenMs = o.NowMs
+	}
+	l.set(headerTopic, p.topic)
+	l.set(headerPartition, strconv.Itoa(int(p.partition)))
+	l.set(headerOffset, strconv.FormatInt(p.offset, 10))
+	l.set(headerGroup, l.group)
+	l.set(headerDeliveryCount, strconv.Itoa(p.deliveries))
+	l.set(headerMessage, shortened(o.Bad.Error(), maxMessageBytes))
+	l.set(headerClass, string(o.class()))
+	l.set(headerStage, o.Stage.String())
+	l.set(headerRecordTime, strconv.FormatInt(p.recordMs, 10))
+	l.set(headerFirstSeen, strconv.FormatInt(firstSeenMs, 10))
+}
+
+func (l *letters) progress(o Outcome) {
+	if o.Progress != nil {
+		l.headers = append(l.headers, Header{Key: headerProgress, Value: o.Progress})
+	}
+}
+
+// keep takes over the original headers. Ours, which a record that comes again
+// has, are set anew.
 func (l *letters) keep(headers []Header) {
 	for _, h := range headers {
 		if !ours(h.Key) {
@@ -94,10 +126,11 @@ func (l *letters) set(key, value string) {
 	l.headers = append(l.headers, Header{Key: key, Value: []byte(value)})
 }
 
-// ours tells headers that a dead letter sets itself.
+// ours tells headers that we set ourselves.
 func ours(key string) bool {
 	switch key {
-	case headerClass, headerStage, headerRecordTime, headerFirstSeen, headerValueSize, headerValueSHA256:
+	case headerClass, headerStage, headerRecordTime, headerFirstSeen, headerValueSize, headerValueSHA256,
+		headerLastClass, headerNotBefore, headerProgress:
 		return true
 	}
 	return strings.HasPrefix(key, "__dlq.errors.")

@@ -50,7 +50,9 @@ func TestDeadLetter_HeadersStaySmall(t *testing.T) {
 	talkative := Outcome{Kind: OutcomeDead, Bad: &pulse.Bad{Class: pulse.InvalidField, Field: strings.Repeat("f", 5000), Message: "x"}}
 	var out pages
 	out = append(out, one(t, task, long), one(t, task, &withheld))
-	task.letters.append(long, talkative, &out)
+	p := new(passage)
+	p.begin(long)
+	task.letters.dead(p, talkative, &out)
 	for i, class := range []string{"stage_panic", "too_large", "invalid_field"} {
 		size := 0
 		for _, h := range out[i].headers {

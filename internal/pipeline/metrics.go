@@ -90,8 +90,10 @@ func (m *Metrics) committed(c *tally, now time.Time) {
 	for o, n := range c.outcomes {
 		m.records[o].Add(float64(n))
 	}
-	for d, n := range c.deaths {
-		m.letters.WithLabelValues(string(d.class)).Add(float64(n))
+	for class, n := range c.letters {
+		m.letters.WithLabelValues(string(class)).Add(float64(n))
+	}
+	for d, n := range c.failures {
 		m.failures.WithLabelValues(d.stage.String(), string(d.class)).Add(float64(n))
 	}
 	for _, t := range c.trust {

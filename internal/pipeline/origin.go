@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// Letter is what the headers of a dead letter say about it.
+// Letter is what the headers of a dead letter, or of a record in a retry tier, say
+// about it.
 type Letter struct {
 	// Topic, Partition and Offset are those of the record it was made of.
 	Topic     string
@@ -19,9 +20,15 @@ type Letter struct {
 	RecordTimeMs   int64
 	FirstSeenMs    int64
 	ValueIsMissing bool // its size and hash are all there is
+	// LastClass is what the last try failed with, when the tiers are used up.
+	LastClass string
+	// NotBeforeMs is when a record of a tier is due, 0 when that is not said.
+	NotBeforeMs int64
+	// Progress is what the stages have found, as JSON.
+	Progress string
 }
 
-// ReadLetter reads the headers of a dead letter. Where there are several of a
+// ReadLetter reads these headers. Where there are several of a
 // name the last one counts, as we set each once, after those of the record.
 func ReadLetter(headers []Header) (Letter, error) { //nolint:cyclop // a table of names
 	l := Letter{Partition: -1, Offset: -1, Deliveries: 1, RecordTimeMs: -1, FirstSeenMs: -1}
@@ -55,6 +62,12 @@ func ReadLetter(headers []Header) (Letter, error) { //nolint:cyclop // a table o
 			l.RecordTimeMs = number(h, 64)
 		case headerFirstSeen:
 			l.FirstSeenMs = number(h, 64)
+		case headerLastClass:
+			l.LastClass = string(h.Value)
+		case headerNotBefore:
+			l.NotBeforeMs = number(h, 64)
+		case headerProgress:
+			l.Progress = string(h.Value)
 		case headerValueSize:
 			l.ValueIsMissing = true
 		}

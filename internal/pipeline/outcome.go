@@ -13,6 +13,10 @@ const (
 	OutcomeDuplicate
 	// OutcomeDead: a dead letter was written.
 	OutcomeDead
+	// OutcomeRetried: it failed and was written to a retry tier.
+	OutcomeRetried
+	// OutcomeParked: it waits in the state behind one of its series.
+	OutcomeParked
 	outcomes // how many there are
 )
 
@@ -25,6 +29,10 @@ func (k OutcomeKind) String() string {
 		return "duplicate"
 	case OutcomeDead:
 		return "dead"
+	case OutcomeRetried:
+		return "retried"
+	case OutcomeParked:
+		return "parked"
 	case outcomes:
 	}
 	return "unknown"
@@ -33,9 +41,18 @@ func (k OutcomeKind) String() string {
 // Outcome is what has become of a record, and why.
 type Outcome struct {
 	Kind OutcomeKind
-	// Stage and Bad say where and why, for OutcomeDead.
+	// Stage and Bad say where and why, for OutcomeDead and OutcomeRetried, NowMs
+	// when.
 	Stage Stage
 	Bad   *pulse.Bad
+	NowMs int64
+	// Exhausted: it died because no tiers are left.
+	Exhausted bool
+	// Tier is the one it is tried again in, NotBeforeMs when.
+	Tier        int
+	NotBeforeMs int64
+	// Progress is what its stages have found; nil when it was not ingested.
+	Progress []byte
 }
 
 // Stage names a step of the record path.

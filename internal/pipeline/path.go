@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"context"
 	"fmt"
 
 	"pulse-scorer/internal/codec"
@@ -10,104 +9,138 @@ import (
 	"pulse-scorer/internal/state"
 )
 
-// Finish ends what was taken since the last call: all of it has its outcome when
-// the answer is Taken.
-func (t *Task) Finish(context.Context, Sink) Answer { return Taken }
-
-// Process takes one record through all stages and writes what comes of it.
+// Process takes one record through all stages and writes what comes of it. With
+// external enrichers it takes the record as far as them, and Finish does the
+// rest for many at a time.
 func (t *Task) Process(in *Record, out Sink) Answer {
-	t.state.CountIn()
+	if in.Tier == 0 && t.crowded() {
+		return HoldInput
+	}
+	if t.externals != nil {
+		return t.collect(in, out)
+	}
+	p := &t.own
+	p.begin(in)
 	t.clock.start(in.Offset)
-	switch o := t.evaluate(in); o.Kind {
+	o, over := t.admit(p)
+	if !over {
+		o = t.complete(p)
+	}
+	t.settle(p, o, out)
+	return Taken
+}
+
+// admit takes a record as far as it changes the memory of its series: it is
+// known, and ingested, or its outcome is decided (over). A panic in a stage
+// decides, too.
+func (t *Task) admit(p *passage) (o Outcome, over bool) {
+	p.mark = t.state.Mark()
+	defer func() {
+		if cause := recover(); cause != nil {
+			o, over = dead(p.stage, panicked(cause)), true
+			t.state.Undo(p.mark)
+		}
+	}()
+	if bad := t.decode(p); bad != nil {
+		return dead(p.stage, bad), true
+	}
+	verdict := t.dedupe(p)
+	switch verdict {
+	case state.Duplicate:
+		if guardDedupe {
+			return Outcome{Kind: OutcomeDuplicate}, true
+		}
+	case state.Conflict:
+		return dead(p.stage, conflict()), true
+	case state.Waiting:
+		if !p.again() {
+			return Outcome{Kind: OutcomeDuplicate}, true
+		}
+	case state.Unseen, state.Died:
+	}
+	if p.progress.Ingest == nil {
+		p.score.Ingest = t.ingest(p, verdict == state.Unseen)
+	} else {
+		p.score.Ingest = *p.progress.Ingest
+	}
+	p.ingested = true
+	if t.mustWait(p) {
+		return Outcome{Kind: OutcomeParked}, true
+	}
+	return Outcome{}, false
+}
+
+// complete takes a record that was admitted through the other stages. What ingest
+// has changed stays if one of them fails: the signal is part of its series
+// (TestPath_APanicKeepsWhatWasIngested).
+func (t *Task) complete(p *passage) (o Outcome) {
+	p.mark = t.state.Mark()
+	defer func() {
+		if cause := recover(); cause != nil {
+			o = dead(p.stage, panicked(cause))
+			t.state.Undo(p.mark)
+		}
+	}()
+	if t.mustWait(p) { // behind one that was admitted just before it
+		return Outcome{Kind: OutcomeParked}
+	}
+	if p.failed != nil {
+		return dead(StageEnrich, p.failed)
+	}
+	enrichment, err := t.enrich(p)
+	t.combine(p, enrichment, err)
+	t.emit(p)
+	t.state.Remember(p.id, state.Scored)
+	return Outcome{Kind: OutcomeScored}
+}
+
+// settle writes what has become of a record, and counts it.
+func (t *Task) settle(p *passage, o Outcome, out Sink) {
+	if o.Kind == OutcomeDead {
+		o = t.fail(p, o)
+	}
+	if !p.waited {
+		t.state.CountIn()
+	}
+	if p.isNew && p.ingested {
+		t.open.ingested(p.signal.Source)
+	}
+	switch o.Kind {
 	case OutcomeScored:
-		out.Append(Results, in.Key, t.encoded, nil)
+		out.Append(Results, p.in.Key, t.encoded, nil)
 		t.state.CountScored()
-		t.open.scored(in, &t.signal, &t.score, t.unlearned)
+		t.open.scored(p)
 	case OutcomeDuplicate:
 		t.state.CountDuplicate()
 		t.open.outcomes[OutcomeDuplicate]++
 	case OutcomeDead:
-		t.letters.append(in, o, out)
-		t.state.CountDead(o.Bad.Class)
+		t.letters.dead(p, o, out)
+		t.state.CountDead(o.class())
 		t.open.dead(o)
+	case OutcomeRetried:
+		t.letters.retry(p, o, out)
+		t.open.retried(o)
+	case OutcomeParked:
+		t.park(p)
+		t.open.outcomes[OutcomeParked]++
 	case outcomes:
 	}
 	t.clock.lap(StageEmit)
-	return Taken
 }
 
-// evaluate decides the outcome of a record. A panic in a stage is one too.
-func (t *Task) evaluate(in *Record) (o Outcome) {
-	t.begin()
-	defer func() {
-		if cause := recover(); cause != nil {
-			o = dead(t.stage, panicked(cause))
-			t.takeBack()
-		}
-	}()
-	if bad := t.decode(in); bad != nil {
-		return dead(t.stage, bad)
-	}
-	id, verdict := t.dedupe()
-	switch verdict {
-	case state.Duplicate:
-		if guardDedupe {
-			return Outcome{Kind: OutcomeDuplicate}
-		}
-	case state.Conflict:
-		return dead(t.stage, conflict())
-	case state.Unseen, state.Died:
-	}
-	t.score.Ingest = t.ingest(in, verdict == state.Unseen)
-	t.keepIngest(id, verdict == state.Unseen)
-	enrichment, err := t.enrich()
-	t.combine(enrichment, err)
-	t.emit(in)
-	t.state.Remember(id, state.Scored)
-	return Outcome{Kind: OutcomeScored}
-}
-
-// attempt says what of a record's changes stays when a stage fails.
-type attempt struct {
-	// mark is where to go back to.
-	mark state.Mark
-	// ingested is true once mark lies behind the ingest of id.
-	ingested bool
-	id       state.ID
-}
-
-func (t *Task) begin() {
-	t.stage, t.unlearned = StageDecode, false
-	t.attempt = attempt{mark: t.state.Mark()}
-}
-
-// keepIngest makes ingest's changes stay whatever happens to the later stages:
-// the signal is part of its series from here on. first tells signals that are
-// ingested for the first time.
-func (t *Task) keepIngest(id state.ID, first bool) {
-	t.attempt = attempt{mark: t.state.Mark(), ingested: true, id: id}
-	if first {
-		t.open.ingested(t.signal.Source)
-	}
-}
-
-// takeBack undoes what a failed stage has changed. A signal that was ingested
-// is remembered as dead, so that it can be scored when it comes again without
-// being ingested again (TestPath_APanicKeepsWhatWasIngested).
-func (t *Task) takeBack() {
-	t.state.Undo(t.attempt.mark)
-	if t.attempt.ingested {
-		t.state.Remember(t.attempt.id, state.Dead)
-	}
-}
-
-// decode turns the record's bytes into t.signal.
-func (t *Task) decode(in *Record) *pulse.Bad {
+// decode reads what the record brings along from earlier tries, and turns its
+// bytes into a signal.
+func (t *Task) decode(p *passage) *pulse.Bad {
 	defer t.clock.lap(StageDecode)
-	if bad := t.refuse(in); bad != nil {
+	if p.in.Tier > 0 {
+		if bad := p.readTrail(); bad != nil {
+			return bad
+		}
+	}
+	if bad := t.refuse(p.in); bad != nil {
 		return bad
 	}
-	return t.decoder.Decode(in.Value, in.Headers, in.TimestampMs, &t.signal)
+	return t.decoder.Decode(p.in.Value, p.in.Headers, p.recordMs, &p.signal)
 }
 
 // refuse rejects what must not even be decoded.
@@ -132,62 +165,67 @@ func (t *Task) refuse(in *Record) *pulse.Bad {
 }
 
 // dedupe asks whether the signal has been here before.
-func (t *Task) dedupe() (state.ID, state.Verdict) {
-	t.stage = StageDedupe
+func (t *Task) dedupe(p *passage) (v state.Verdict) {
+	p.stage = StageDedupe
 	defer t.clock.lap(StageDedupe)
-	t.scratch = codec.AppendIdentity(t.scratch[:0], &t.signal)
+	t.scratch = codec.AppendIdentity(t.scratch[:0], &p.signal)
 	identity := len(t.scratch)
-	t.scratch = codec.AppendContent(t.scratch, &t.signal)
-	return t.state.Look(t.scratch[:identity], t.scratch[identity:])
+	t.scratch = codec.AppendContent(t.scratch, &p.signal)
+	p.id, v = t.state.Look(t.scratch[:identity], t.scratch[identity:])
+	p.waited = v == state.Waiting && p.again()
+	return v
 }
 
 // ingest is what every signal goes through: recency, anomaly, tag, trust index.
-// One that died after its ingest is in its series already (first is false).
-func (t *Task) ingest(in *Record, first bool) pulse.Ingest {
-	t.stage = StageIngest
+// One that was ingested before is in its series already (first is false).
+func (t *Task) ingest(p *passage, first bool) pulse.Ingest {
+	p.stage = StageIngest
 	defer t.clock.lap(StageIngest)
 	var window []float64
 	if first {
-		window = t.state.Observe(t.signal.Source, t.signal.Name, t.signal.Value)
+		window = t.state.Observe(p.signal.Source, p.signal.Name, p.signal.Value)
+		p.isNew = true
 	} else {
-		window = t.state.Window(t.signal.Source, t.signal.Name)
+		window = t.state.Window(p.signal.Source, p.signal.Name)
 	}
-	return t.profile.Ingest(&t.signal, in.TimestampMs*microsPerMilli, window)
+	return t.profile.Ingest(&p.signal, p.recordMs*microsPerMilli, window)
 }
 
 const microsPerMilli = 1000
 
 // enrich scores the forecast that a signal carries, and remembers it for the
 // next one of its stream.
-func (t *Task) enrich() (*pulse.Enrichment, error) {
-	t.stage = StageEnrich
-	if t.signal.Kind != pulse.Forecasted {
+func (t *Task) enrich(p *passage) (*pulse.Enrichment, error) {
+	p.stage = StageEnrich
+	if p.signal.Kind != pulse.Forecasted {
 		return nil, nil //nolint:nilnil // a raw signal has nothing to enrich, and that is no error
 	}
 	defer t.clock.lap(StageEnrich)
-	memory := t.state.Memory(t.signal.Source, t.signal.Name)
-	ctx := scoring.ContextOf(t.signal.Context, memory, t.settings.License)
-	enrichment, err := t.profile.Enrich(t.signal.Record, ctx)
+	memory := t.state.Memory(p.signal.Source, p.signal.Name)
+	ctx := scoring.ContextOf(p.signal.Context, memory, t.settings.License)
+	enrichment, err := t.profile.Enrich(p.signal.Record, ctx)
 	if err != nil {
 		return nil, err
 	}
-	entry := t.profile.MemoryEntry(t.signal.Record, enrichment)
-	t.unlearned = !t.state.Learn(t.signal.Source, t.signal.Name, entry)
+	entry := t.profile.MemoryEntry(p.signal.Record, enrichment)
+	p.unlearned = !t.state.Learn(p.signal.Source, p.signal.Name, entry)
 	return enrichment, nil
 }
 
 // combine makes the score of what the stages found.
-func (t *Task) combine(enrichment *pulse.Enrichment, err error) {
-	t.stage = StageScore
+func (t *Task) combine(p *passage, enrichment *pulse.Enrichment, err error) {
+	p.stage = StageScore
 	defer t.clock.lap(StageScore)
-	t.score = t.profile.Combine(t.score.Ingest, t.signal.Kind, enrichment, err)
+	p.score = t.profile.Combine(p.score.Ingest, p.signal.Kind, enrichment, err)
+	p.score.External = p.inquiry.Answers
 }
 
 // emit encodes what was found; the bytes are valid until the next record.
-func (t *Task) emit(in *Record) {
-	t.stage = StageEmit
-	t.meta.Topic, t.meta.Partition, t.meta.Offset, t.meta.TimestampMs = in.Topic, in.Partition, in.Offset, in.TimestampMs
-	t.encoded = codec.AppendResult(t.encoded[:0], &t.signal, &t.score, &t.meta)
+func (t *Task) emit(p *passage) {
+	p.stage = StageEmit
+	m := &t.meta
+	m.Topic, m.Partition, m.Offset, m.TimestampMs, m.Attempts = p.topic, p.partition, p.offset, p.recordMs, p.deliveries
+	t.encoded = codec.AppendResult(t.encoded[:0], &p.signal, &p.score, m)
 }
 
 func dead(s Stage, bad *pulse.Bad) Outcome {

@@ -101,11 +101,15 @@ func TestPath_APanicInAnyStageIsADeadLetter(t *testing.T) {
 		t.Run(stage.String(), func(t *testing.T) {
 			t.Parallel()
 			task := newTask(t, panicsAt(reading, "clock\n\x00 out of order\xff"))
-			in := signalAt(64, `{"id":"1","name":"n","value":1,"source":"s","forecast":{"symbolic_change":{"hope":0.2}},"overlays":{"hope":0.9}}`)
-			got := one(t, task, in)
-			b := bad{name: "panic", in: in, class: pulse.StagePanic, stage: stage.String(), says: "panic: clock"}
+			function := "admit"
+			if stage > StageIngest {
+				function = "complete"
+			}
+			rec := signalAt(64, `{"id":"1","name":"n","value":1,"source":"s","forecast":{"symbolic_change":{"hope":0.2}},"overlays":{"hope":0.9}}`)
+			got := one(t, task, rec)
+			b := bad{name: "panic", in: rec, class: pulse.StagePanic, stage: stage.String(), says: "panic: clock"}
 			requireLetter(t, b, got)
-			if message := headerOf(got, headerMessage); !strings.Contains(message, " at pipeline.") || !strings.Contains(message, "pipeline.(*Task).evaluate (path.go:") {
+			if message := headerOf(got, headerMessage); !strings.Contains(message, " at pipeline.") || !strings.Contains(message, "pipeline.(*Task)."+function+" (path.go:") {
 				t.Errorf("message %q, want the stack from the panic on", message)
 			}
 			s := task.Stats()

@@ -10,10 +10,11 @@ import (
 	"pulse-scorer/internal/state"
 )
 
-// remembered collects what the working tasks of the process remember of signal
-// IDs. A task that has been given away is not in it (TestMetrics_DedupeOfTheWorkingTasks).
+// remembered collects what the working tasks of the process remember: signal IDs
+// and parked records. A task that has been given away is not in it (TestMetrics_DedupeOfTheWorkingTasks).
 type remembered struct {
 	ids, window *prometheus.Desc
+	parked      *prometheus.Desc
 	evictions   *prometheus.CounterVec
 
 	mu    sync.Mutex // guards tasks
@@ -23,7 +24,7 @@ type remembered struct {
 // figures of one task. Its goroutine sets them at each commit, a scrape reads
 // them.
 type figures struct {
-	ids, windowNanos atomic.Int64
+	ids, windowNanos, parked atomic.Int64
 	// evicted is the task goroutine's alone.
 	evicted state.Evictions
 }
@@ -36,6 +37,8 @@ func newRemembered() *remembered {
 		window: prometheus.NewDesc("pulse_dedupe_window_seconds",
 			"The shortest effective dedupe window among the tasks of this process: an ID committed within it is still known. "+
 				"Less than PULSE_DEDUPE_WINDOW while PULSE_DEDUPE_MAX_IDS bites. Absent without tasks.", nil, nil),
+		parked: prometheus.NewDesc("pulse_parked_records",
+			"Records that wait in the state behind one of their series that is retried (PULSE_RETRY_ORDER=key).", nil, nil),
 		evictions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pulse_dedupe_evictions_total",
 			Help: "Signal IDs forgotten, once committed: time when the window has passed, count when there were more than PULSE_DEDUPE_MAX_IDS.",
@@ -48,17 +51,19 @@ func newRemembered() *remembered {
 func (r *remembered) Describe(out chan<- *prometheus.Desc) {
 	out <- r.ids
 	out <- r.window
+	out <- r.parked
 	r.evictions.Describe(out)
 }
 
 // Collect implements prometheus.Collector.
 func (r *remembered) Collect(out chan<- prometheus.Metric) {
-	var ids, window int64
+	var ids, window, parked int64
 	r.mu.Lock()
 	tasks := len(r.tasks)
 	first := true
 	for f := range r.tasks {
 		ids += f.ids.Load()
+		parked += f.parked.Load()
 		if w := f.windowNanos.Load(); first || w < window {
 			window = w
 		}
@@ -66,6 +71,7 @@ func (r *remembered) Collect(out chan<- prometheus.Metric) {
 	}
 	r.mu.Unlock()
 	out <- prometheus.MustNewConstMetric(r.ids, prometheus.GaugeValue, float64(ids))
+	out <- prometheus.MustNewConstMetric(r.parked, prometheus.GaugeValue, float64(parked))
 	if tasks > 0 {
 		out <- prometheus.MustNewConstMetric(r.window, prometheus.GaugeValue, time.Duration(window).Seconds())
 	}
@@ -85,7 +91,8 @@ func (r *remembered) remove(f *figures) {
 }
 
 // sample takes over a task's figures.
-func (r *remembered) sample(f *figures, s state.DedupeStats) {
+func (r *remembered) sample(f *figures, s state.DedupeStats, parked int) {
+	f.parked.Store(int64(parked))
 	f.ids.Store(int64(s.IDs))
 	f.windowNanos.Store(int64(s.DedupeWindow))
 	r.evictions.WithLabelValues("time").Add(float64(s.Evictions.ByTime - f.evicted.ByTime))

@@ -5,7 +5,6 @@ import (
 
 	"pulse-scorer/internal/pulse"
 	"pulse-scorer/internal/scoring"
-	"pulse-scorer/internal/state"
 )
 
 // Scorer scores signals one after the other, as one task would, without Kafka:
@@ -30,7 +29,7 @@ func NewScorer(s Settings, p *scoring.Profile, wall func() time.Time) (*Scorer, 
 // is bad. now is its record time; the zero time stands for the signal's own
 // timestamp. Lines count as offsets, from 0.
 func (s *Scorer) AppendResult(dst, line []byte, now time.Time) (out []byte, bad *pulse.Bad) {
-	t := s.task
+	t, p := s.task, &s.task.own
 	in := &Record{Offset: s.next, TimestampMs: now.UnixMilli(), Value: line}
 	s.next++
 	own := now.IsZero()
@@ -39,24 +38,25 @@ func (s *Scorer) AppendResult(dst, line []byte, now time.Time) (out []byte, bad 
 	}
 	// Nobody will take this back later: the undo log would only grow.
 	defer t.forget()
-	t.begin()
+	p.begin(in)
+	p.mark = t.state.Mark()
 	defer func() {
 		if cause := recover(); cause != nil {
 			out, bad = dst, panicked(cause)
-			t.state.Undo(t.attempt.mark)
+			t.state.Undo(p.mark)
 		}
 	}()
-	if bad := t.decode(in); bad != nil {
+	if bad := t.decode(p); bad != nil {
 		return dst, bad
 	}
 	if own {
-		in.TimestampMs = floorMilli(t.signal.Timestamp.Micros)
+		p.recordMs = floorMilli(p.signal.Timestamp.Micros)
 	}
-	t.score.Ingest = t.ingest(in, true)
-	t.keepIngest(state.ID{}, true)
-	enrichment, err := t.enrich()
-	t.combine(enrichment, err)
-	t.emit(in)
+	p.score.Ingest = t.ingest(p, true)
+	p.mark = t.state.Mark()
+	enrichment, err := t.enrich(p)
+	t.combine(p, enrichment, err)
+	t.emit(p)
 	return append(dst, t.encoded...), nil
 }
 

@@ -86,18 +86,19 @@ func equalWritten(a, b written) bool {
 
 // process hands over a record as the engine does: its bytes are another
 // record's once Process has returned.
-func process(task *Task, in *Record, out Sink) {
+func process(task *Task, in *Record, out Sink) Answer {
 	lent := *in
 	lent.Key, lent.Value, lent.Headers = bytes.Clone(in.Key), bytes.Clone(in.Value), nil
 	for _, h := range in.Headers {
 		lent.Headers = append(lent.Headers, Header{Key: h.Key, Value: bytes.Clone(h.Value)})
 	}
-	task.Process(&lent, out)
+	answer := task.Process(&lent, out)
 	overwrite(lent.Key)
 	overwrite(lent.Value)
 	for _, h := range lent.Headers {
 		overwrite(h.Value)
 	}
+	return answer
 }
 
 func overwrite(b []byte) {

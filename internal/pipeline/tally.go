@@ -11,7 +11,8 @@ import (
 // (TestMetrics_CountOnlyWhatHasCommitted).
 type tally struct {
 	outcomes         [outcomes]int
-	deaths           map[death]int
+	letters          map[pulse.Class]int
+	failures         map[failure]int
 	sources          map[string]*sourceCount
 	trust            []float64
 	keysAbsent       int
@@ -31,22 +32,24 @@ type sourceCount struct {
 	n    int
 }
 
-type death struct {
+type failure struct {
 	stage Stage
 	class pulse.Class
 }
 
 func newTally() *tally {
-	return &tally{deaths: make(map[death]int), sources: make(map[string]*sourceCount)}
+	return &tally{letters: make(map[pulse.Class]int), failures: make(map[failure]int), sources: make(map[string]*sourceCount)}
 }
 
 func (c *tally) reset() {
-	clear(c.deaths)
+	clear(c.letters)
+	clear(c.failures)
 	clear(c.sources)
-	*c = tally{deaths: c.deaths, sources: c.sources, trust: c.trust[:0], times: c.times[:0]}
+	*c = tally{letters: c.letters, failures: c.failures, sources: c.sources, trust: c.trust[:0], times: c.times[:0]}
 }
 
-func (c *tally) scored(in *Record, sig *pulse.Signal, sc *pulse.Score, unlearned bool) {
+func (c *tally) scored(p *passage) {
+	in, sc := p.in, &p.score
 	c.outcomes[OutcomeScored]++
 	if sc.Trust.Valid {
 		c.trust = append(c.trust, sc.Trust.Number)
@@ -54,17 +57,17 @@ func (c *tally) scored(in *Record, sig *pulse.Signal, sc *pulse.Score, unlearned
 	if sc.EnrichmentError != "" {
 		c.enrichmentErrors++
 	}
-	if unlearned {
+	if p.unlearned {
 		c.unlearned++
 	}
 	switch {
 	case in.Key == nil:
 		c.keysAbsent++
-	case string(in.Key) != sig.Name:
+	case string(in.Key) != p.signal.Name:
 		c.keysDiffer++
 	}
 	if in.Offset%sampleEvery == 0 || len(c.times) == 0 {
-		c.times = append(c.times, in.TimestampMs)
+		c.times = append(c.times, p.recordMs)
 	}
 }
 
@@ -81,5 +84,11 @@ func (c *tally) ingested(source string) {
 
 func (c *tally) dead(o Outcome) {
 	c.outcomes[OutcomeDead]++
-	c.deaths[death{o.Stage, o.Bad.Class}]++
+	c.letters[o.class()]++
+	c.failures[failure{o.Stage, o.Bad.Class}]++
+}
+
+func (c *tally) retried(o Outcome) {
+	c.outcomes[OutcomeRetried]++
+	c.failures[failure{o.Stage, o.Bad.Class}]++
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"pulse-scorer/internal/codec"
-	"pulse-scorer/internal/pulse"
 	"pulse-scorer/internal/retry"
 	"pulse-scorer/internal/scoring"
 	"pulse-scorer/internal/state"
@@ -73,15 +72,17 @@ type Task struct {
 	// them when Kafka has committed.
 	open, sealed *tally
 
-	// Of the record that is being processed.
-	stage   Stage
-	attempt attempt
-	signal  pulse.Signal
-	score   pulse.Score
-	meta    codec.Meta
-	// unlearned: its forecast was too large to be remembered.
-	unlearned bool
+	random    func() float64
+	externals Externals
+	// waiting are the records that wait for external enrichers, in the order in
+	// which they were taken.
+	waiting      []*passage
+	waitingBytes int
+	inquiries    []*Inquiry
 
+	// own is the record that is being processed, without external enrichers.
+	own              passage
+	meta             codec.Meta
 	scratch, encoded []byte
 }
 
@@ -98,12 +99,13 @@ func New(s Settings, d Deps) (*Task, error) {
 		return nil, err
 	}
 	return &Task{
+		random: d.Random, externals: d.Externals,
 		settings: s, profile: d.Profile, state: st, metrics: d.Metrics, figures: new(figures),
 		decoder: codec.NewDecoder(codec.Settings{DefaultSource: s.DefaultSource}),
-		letters: &letters{group: s.Group, now: d.Now},
+		letters: &letters{group: s.Group},
 		clock:   stageClock{now: d.Now, metrics: d.Metrics},
 		open:    newTally(), sealed: newTally(),
-		meta: codec.Meta{Profile: d.Profile.Name, ScorerVersion: s.ScorerVersion, Attempts: 1},
+		meta: codec.Meta{Profile: d.Profile.Name, ScorerVersion: s.ScorerVersion},
 	}, nil
 }
 
@@ -116,15 +118,19 @@ func (t *Task) Restored() error { return t.state.Restored() }
 // Open says that the task's work begins: from here on the metrics tell what it
 // remembers, until Close.
 func (t *Task) Open() {
-	t.metrics.remembered.sample(t.figures, t.state.Dedupe())
+	t.metrics.remembered.sample(t.figures, t.state.Dedupe(), t.state.Parked())
 	t.metrics.remembered.add(t.figures)
 }
 
 // Close says that the task's work has ended. Nothing is called after it.
 func (t *Task) Close() { t.metrics.remembered.remove(t.figures) }
 
-// Seal ends the open batch: what it changed in the state goes to out.
+// Seal ends the open batch: what it changed in the state goes to out. It panics
+// while records wait for Finish: their offsets would be committed without them.
 func (t *Task) Seal(nowMs int64, out Sink) {
+	if len(t.waiting) > 0 {
+		panic("pipeline: seal while records wait for Finish")
+	}
 	t.state.Seal(nowMs, func(key, value []byte) { out.Append(State, key, value, nil) })
 	t.open, t.sealed = t.sealed, t.open
 }
@@ -133,12 +139,13 @@ func (t *Task) Seal(nowMs int64, out Sink) {
 func (t *Task) Commit() {
 	t.state.Commit()
 	t.metrics.committed(t.sealed, t.clock.now())
-	t.metrics.remembered.sample(t.figures, t.state.Dedupe())
+	t.metrics.remembered.sample(t.figures, t.state.Dedupe(), t.state.Parked())
 	t.sealed.reset()
 }
 
 // Rollback takes back the sealed and the open batch.
 func (t *Task) Rollback() {
+	t.drop()
 	t.state.Rollback()
 	t.sealed.reset()
 	t.open.reset()

@@ -86,19 +86,24 @@ func hashOf(lo, hi uint64) hash {
 // the same identity to be a duplicate. The ID is for Remember.
 func (t *Task) Look(identity, content []byte) (ID, Verdict) {
 	id := t.hash.id(identity, content)
-	if verdict, waits := t.awaited(id); waits {
-		return id, verdict
+	return id, t.Verdict(id)
+}
+
+// Verdict is what Look says about an ID it gave before.
+func (t *Task) Verdict(id ID) Verdict {
+	if v, waits := t.awaited(id); waits {
+		return v
 	}
 	s := t.ids.table.get(id.hash)
 	switch {
 	case s.meta == 0 || segmentBefore(s.meta, t.cur.segments.floor):
-		return id, Unseen
+		return Unseen
 	case statusOf(s.meta) == Dead:
-		return id, Died
+		return Died
 	case s.content != id.content:
-		return id, Conflict
+		return Conflict
 	}
-	return id, Duplicate
+	return Duplicate
 }
 
 // Remember stores an ID, which does not wait any more. One that is remembered

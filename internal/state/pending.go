@@ -21,6 +21,22 @@ type queue struct {
 	head, tail uint64
 }
 
+// Token names an ID outside of the state, for Waits.
+func (id ID) Token() []byte {
+	return binary.LittleEndian.AppendUint32(appendHash(nil, &id.hash), id.content)
+}
+
+// Waits finds the ID that a token names among those that wait.
+func (t *Task) Waits(token []byte) (id ID, ok bool) {
+	r := reader{rest: token}
+	id = ID{hash: r.hash(), content: r.uint32()}
+	if r.done() != nil {
+		return ID{}, false
+	}
+	p, waits := t.pending.held[id.hash]
+	return id, waits && p.content == id.content
+}
+
 // awaited is the verdict about an ID that waits.
 func (t *Task) awaited(id ID) (v Verdict, waits bool) {
 	if len(t.pending.held) == 0 {

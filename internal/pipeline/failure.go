@@ -1,0 +1,92 @@
+package pipeline
+
+import (
+	"pulse-scorer/internal/codec"
+	"pulse-scorer/internal/pulse"
+	"pulse-scorer/internal/retry"
+	"pulse-scorer/internal/state"
+)
+
+// fail decides what becomes of a record that a stage has failed with: another
+// try later or a dead letter. Only what was ingested is tried again: before that
+// nothing fails that could succeed.
+func (t *Task) fail(p *passage, o Outcome) Outcome {
+	o.NowMs = t.clock.now().UnixMilli()
+	if !p.ingested {
+		t.endUnread(p)
+		if p.progress.Ingest != nil {
+			o.Progress, _ = codec.AppendProgress(nil, &p.progress)
+		}
+		return o
+	}
+	next := t.next(p, o)
+	o.Progress = t.progress(p)
+	if next.Tier == 0 {
+		t.state.Remember(p.id, state.Dead)
+		o.Exhausted = next.Exhausted
+		return o
+	}
+	t.state.SetNotBefore(next.Tier, next.NotBeforeMs)
+	if t.settings.Retry.ByKey {
+		t.state.AwaitInFront(p.id, p.signal.Source, p.signal.Name)
+	} else {
+		t.state.Await(p.id)
+	}
+	o.Kind, o.Tier, o.NotBeforeMs = OutcomeRetried, next.Tier, next.NotBeforeMs
+	return o
+}
+
+// next is where a failed record goes. One that no tier takes is over.
+func (t *Task) next(p *passage, o Outcome) retry.Next {
+	random := 0.0
+	if t.random != nil {
+		random = t.random()
+	}
+	next := t.settings.Retry.Next(retry.Failure{
+		Class: o.Bad.Class, Tier: p.in.Tier, RetryAfter: o.Bad.RetryAfter, NowMs: o.NowMs, Random: random,
+	}, t.state.NotBefore())
+	if p.in.RetryRefused && next.Tier > 0 {
+		next = retry.Next{Exhausted: true}
+	}
+	return next
+}
+
+// endUnread ends the wait of a record that came again and got not even as far as
+// before: its limit is lower now, say. If it cannot be decoded, its ID is known
+// from what it brought.
+func (t *Task) endUnread(p *passage) {
+	if p.waited {
+		t.state.Remember(p.id, state.Dead)
+		return
+	}
+	if id, ok := t.state.Waits(p.progress.Token); ok && p.again() {
+		t.state.Remember(id, state.Dead)
+		p.waited = true
+	}
+}
+
+// maxProgressBytes is the size of a progress that external answers still have
+// room in; larger ones are asked for again.
+const maxProgressBytes = 2 << 10
+
+// progress is what the next try goes on from.
+func (t *Task) progress(p *passage) []byte {
+	found := codec.Progress{Token: p.id.Token(), Ingest: &p.score.Ingest, External: p.inquiry.Answers}
+	text, err := codec.AppendProgress(nil, &found)
+	if err != nil || len(text) > maxProgressBytes {
+		found.External = nil
+		text, err = codec.AppendProgress(nil, &found)
+	}
+	if err != nil {
+		return nil // an ingest whose numbers JSON cannot write, which there is not
+	}
+	return text
+}
+
+// class is the one a dead letter and the ledger have.
+func (o *Outcome) class() pulse.Class {
+	if o.Exhausted {
+		return pulse.RetriesExhausted
+	}
+	return o.Bad.Class
+}

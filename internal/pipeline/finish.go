@@ -1,0 +1,162 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"pulse-scorer/internal/pulse"
+	"pulse-scorer/internal/state"
+)
+
+const (
+	// maxBatch is how many records wait for external enrichers at most: enough to
+	// keep 128 calls under way, few enough that a batch of calls that take 50 ms
+	// is over in a fraction of a second.
+	maxBatch = 512
+	// maxBatchBytes is how much they hold at most, but for the last.
+	maxBatchBytes = 4 << 20
+)
+
+// collect admits a record and keeps it for Finish. Its ID is pending meanwhile,
+// so that a duplicate is recognised; one that waited already stays as it is, and
+// its series behind it.
+func (t *Task) collect(in *Record, out Sink) Answer {
+	p := new(passage)
+	p.begin(kept(in))
+	t.clock.start(in.Offset)
+	if o, over := t.admit(p); over {
+		t.settle(p, o, out)
+	} else {
+		if !p.waited {
+			t.state.Await(p.id)
+		}
+		t.keep(p)
+	}
+	if len(t.waiting) >= maxBatch || t.waitingBytes >= maxBatchBytes || len(t.waiting) > 0 && t.crowded() {
+		return Full
+	}
+	return Taken
+}
+
+// keep makes a record wait for the enrichers.
+func (t *Task) keep(p *passage) {
+	t.waiting = append(t.waiting, p)
+	t.waitingBytes += len(p.in.Value) + sizeOf(p.in)
+	p.inquiry.Signal, p.inquiry.Ingest, p.inquiry.Headers, p.inquiry.Attempt = &p.signal, &p.score.Ingest, p.in.Headers, p.deliveries
+}
+
+// Finish ends what was taken since the last call, and what was parked behind it:
+// all of it has its outcome when the answer is Taken. Outcomes are decided in the
+// order in which records were taken, however long each of them waited.
+func (t *Task) Finish(ctx context.Context, out Sink) Answer {
+	for {
+		if !t.ask(ctx) {
+			return HoldAll
+		}
+		for _, p := range t.waiting {
+			t.finish(p, out)
+		}
+		t.drop()
+		if !t.release() {
+			return Taken
+		}
+	}
+}
+
+func (t *Task) finish(p *passage, out Sink) {
+	out.From(p.in.Tier, p.in.Offset)
+	t.clock.start(p.in.Offset)
+	if p.parked && !t.unpark(p) {
+		return // it stays where it is, behind one that failed again
+	}
+	if p.over != nil {
+		t.settle(p, *p.over, out)
+		return
+	}
+	v := t.state.Verdict(p.id)
+	if v != state.Waiting {
+		p.waited = false // another record of its ID has ended the wait
+	}
+	if v == state.Duplicate && guardDedupe {
+		t.settle(p, Outcome{Kind: OutcomeDuplicate}, out)
+		return
+	}
+	t.settle(p, t.complete(p), out)
+}
+
+// ask puts what waits to the external enrichers; false means that some of it has
+// no answer and nothing must go on.
+func (t *Task) ask(ctx context.Context) bool {
+	if t.externals == nil {
+		return true
+	}
+	t.inquiries = t.inquiries[:0]
+	for _, p := range t.waiting {
+		if !p.asked {
+			p.inquiry.Err = nil
+			t.inquiries = append(t.inquiries, &p.inquiry)
+		}
+	}
+	if len(t.inquiries) > 0 {
+		t.externals.Ask(ctx, t.inquiries)
+		clear(t.inquiries)
+	}
+	if ctx.Err() != nil {
+		return false // nobody knows which of them were asked
+	}
+	all := true
+	for _, p := range t.waiting {
+		all = p.answered() && all
+	}
+	return all
+}
+
+// answered takes over what the enrichers have said.
+func (p *passage) answered() bool {
+	if p.asked {
+		return true
+	}
+	if p.inquiry.Err != nil {
+		bad := pulse.Classify(p.inquiry.Err)
+		switch bad.Class.Severity() {
+		case pulse.SeveritySystemic, pulse.SeverityFatal:
+			return false
+		case pulse.SeverityBad, pulse.SeverityTransient:
+		}
+		p.failed = bad
+	}
+	p.asked = true
+	return true
+}
+
+// drop forgets what waited for the enrichers.
+func (t *Task) drop() {
+	clear(t.waiting)
+	t.waiting, t.waitingBytes = t.waiting[:0], 0
+}
+
+// series names one.
+type series struct{ source, name string }
+
+func compareSeries(a, b series) int {
+	return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.name, b.name))
+}
+
+// release admits parked records that nothing stands before any more; they are
+// finished like others. false means that there are none.
+func (t *Task) release() bool {
+	var free []series
+	t.state.Released(func(source, name string) { free = append(free, series{source, name}) })
+	slices.SortFunc(free, compareSeries) // the same records again give the same bytes
+	for _, s := range free {
+		for i := 0; len(t.waiting) < maxBatch && t.waitingBytes < maxBatchBytes; i++ {
+			record, ok := t.state.NextParked(s.source, s.name, i)
+			if !ok {
+				break
+			}
+			t.readmit(s, record)
+		}
+	}
+	return len(t.waiting) > 0
+}

@@ -1,0 +1,87 @@
+package pipeline
+
+import (
+	"bytes"
+
+	"pulse-scorer/internal/codec"
+	"pulse-scorer/internal/pulse"
+	"pulse-scorer/internal/state"
+)
+
+// passage is one record on its way to its outcome.
+type passage struct {
+	in *Record
+	// parked: it was parked in the state and comes from there, of the queue of a
+	// series; over is its outcome if it has one before its turn.
+	parked bool
+	queue  series
+	over   *Outcome
+
+	// Where the record lay in the input, its time and how often it was
+	// delivered, this time included. firstSeenMs is 0 when this is the first.
+	topic       string
+	partition   int32
+	offset      int64
+	recordMs    int64
+	deliveries  int
+	firstSeenMs int64
+	// progress is what earlier tries have found.
+	progress codec.Progress
+
+	stage Stage
+	// mark is where to go back to when a stage fails.
+	mark   state.Mark
+	signal pulse.Signal
+	score  pulse.Score
+	id     state.ID
+	// waited: its ID was pending because of it, so that it is no new record.
+	waited bool
+	// isNew: its observation was added to its series by this passage; ingested,
+	// that its ingest is over, in this passage or before.
+	isNew, ingested bool
+	// unlearned: its forecast was too large to be remembered.
+	unlearned bool
+
+	inquiry Inquiry
+	// asked: the enrichers have answered; failed is why a required one has not.
+	asked  bool
+	failed *pulse.Bad
+}
+
+func (p *passage) begin(in *Record) {
+	// Field by field: decode overwrites the signal and dedupe the ID, which are
+	// most of it.
+	p.in, p.parked = in, false
+	p.topic, p.partition, p.offset, p.recordMs, p.deliveries, p.firstSeenMs = in.Topic, in.Partition, in.Offset, in.TimestampMs, 1, 0
+	p.progress = codec.Progress{}
+	p.stage, p.waited, p.isNew, p.ingested, p.unlearned = StageDecode, false, false, false, false
+	p.inquiry.Answers, p.asked, p.failed = nil, false, nil
+}
+
+// again tells whether the record was here before.
+func (p *passage) again() bool { return p.in.Tier > 0 || p.parked }
+
+// readTrail takes over what the headers of a tier's record say.
+func (p *passage) readTrail() *pulse.Bad {
+	l, err := ReadLetter(p.in.Headers)
+	if err != nil {
+		return &pulse.Bad{Class: pulse.InvalidField, Message: "in a retry tier: " + err.Error()}
+	}
+	p.topic, p.partition, p.offset, p.recordMs = l.Topic, l.Partition, l.Offset, l.RecordTimeMs
+	p.deliveries, p.firstSeenMs = l.Deliveries+1, max(0, l.FirstSeenMs)
+	// What cannot be read is found out again, but for the observation, which the
+	// series has.
+	p.progress, _ = codec.ReadProgress([]byte(l.Progress))
+	p.inquiry.Answers = p.progress.External
+	return nil
+}
+
+// kept returns a record that shares no memory with in.
+func kept(in *Record) *Record {
+	out := *in
+	out.Key, out.Value, out.Headers = bytes.Clone(in.Key), bytes.Clone(in.Value), nil
+	for _, h := range in.Headers {
+		out.Headers = append(out.Headers, Header{Key: h.Key, Value: bytes.Clone(h.Value)})
+	}
+	return &out
+}
