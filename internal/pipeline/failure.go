@@ -11,19 +11,19 @@ import (
 // try later or a dead letter. Only what was ingested is tried again: before that
 // nothing fails that could succeed.
 func (t *Task) fail(p *passage, o Outcome) Outcome {
-	o.NowMs = t.clock.now().UnixMilli()
+	p.fate = fate{nowMs: t.clock.now().UnixMilli()}
 	if !p.ingested {
 		t.endUnread(p)
 		if p.progress.Ingest != nil {
-			o.Progress, _ = codec.AppendProgress(nil, &p.progress)
+			p.fate.progress, _ = codec.AppendProgress(nil, &p.progress)
 		}
 		return o
 	}
 	next := t.next(p, o)
-	o.Progress = t.progress(p)
+	p.fate.progress = t.progress(p)
 	if next.Tier == 0 {
 		t.state.Remember(p.id, state.Dead)
-		o.Exhausted = next.Exhausted
+		p.fate.exhausted = next.Exhausted
 		return o
 	}
 	t.state.SetNotBefore(next.Tier, next.NotBeforeMs)
@@ -32,7 +32,7 @@ func (t *Task) fail(p *passage, o Outcome) Outcome {
 	} else {
 		t.state.Await(p.id)
 	}
-	o.Kind, o.Tier, o.NotBeforeMs = OutcomeRetried, next.Tier, next.NotBeforeMs
+	o.Kind, p.fate.tier, p.fate.notBeforeMs = OutcomeRetried, next.Tier, next.NotBeforeMs
 	return o
 }
 
@@ -43,7 +43,7 @@ func (t *Task) next(p *passage, o Outcome) retry.Next {
 		random = t.random()
 	}
 	next := t.settings.Retry.Next(retry.Failure{
-		Class: o.Bad.Class, Tier: p.in.Tier, RetryAfter: o.Bad.RetryAfter, NowMs: o.NowMs, Random: random,
+		Class: o.Bad.Class, Tier: p.in.Tier, RetryAfter: o.Bad.RetryAfter, NowMs: p.fate.nowMs, Random: random,
 	}, t.state.NotBefore())
 	if p.in.RetryRefused && next.Tier > 0 {
 		next = retry.Next{Exhausted: true}
@@ -83,10 +83,22 @@ func (t *Task) progress(p *passage) []byte {
 	return text
 }
 
+// fate is what was decided about a record that has failed.
+type fate struct {
+	nowMs int64
+	// exhausted: it died because no tiers are left.
+	exhausted bool
+	// tier is the one it is tried again in, notBeforeMs when.
+	tier        int
+	notBeforeMs int64
+	// progress is what its stages have found; nil when it was not ingested.
+	progress []byte
+}
+
 // class is the one a dead letter and the ledger have.
-func (o *Outcome) class() pulse.Class {
-	if o.Exhausted {
+func (f *fate) class(bad *pulse.Bad) pulse.Class {
+	if f.exhausted {
 		return pulse.RetriesExhausted
 	}
-	return o.Bad.Class
+	return bad.Class
 }

@@ -58,14 +58,14 @@ func (l *letters) dead(p *passage, o Outcome, out Sink) {
 		l.keep(in.Headers)
 	}
 	l.describe(p, o)
-	if o.Exhausted {
+	if p.fate.exhausted {
 		l.set(headerLastClass, string(o.Bad.Class))
 	}
 	if w := in.Withheld; w != nil {
 		l.set(headerValueSize, strconv.FormatInt(w.Size, 10))
 		l.set(headerValueSHA256, hex.EncodeToString(w.SHA256[:]))
 	}
-	l.progress(o)
+	l.progress(p)
 	out.Append(DeadLetters, key, in.Value, l.headers)
 }
 
@@ -74,16 +74,16 @@ func (l *letters) retry(p *passage, o Outcome, out Sink) {
 	l.headers = l.headers[:0]
 	l.keep(p.in.Headers)
 	l.describe(p, o)
-	l.set(headerNotBefore, strconv.FormatInt(o.NotBeforeMs, 10))
-	l.progress(o)
-	out.Append(Retry(o.Tier), p.in.Key, p.in.Value, l.headers)
+	l.set(headerNotBefore, strconv.FormatInt(p.fate.notBeforeMs, 10))
+	l.progress(p)
+	out.Append(Retry(p.fate.tier), p.in.Key, p.in.Value, l.headers)
 }
 
 // describe says where the record comes from and what has happened to it.
 func (l *letters) describe(p *passage, o Outcome) {
 	firstSeenMs := p.firstSeenMs
 	if firstSeenMs == 0 {
-		firstSeenMs = o.NowMs
+		firstSeenMs = p.fate.nowMs
 	}
 	l.set(headerTopic, p.topic)
 	l.set(headerPartition, strconv.Itoa(int(p.partition)))
@@ -91,15 +91,15 @@ func (l *letters) describe(p *passage, o Outcome) {
 	l.set(headerGroup, l.group)
 	l.set(headerDeliveryCount, strconv.Itoa(p.deliveries))
 	l.set(headerMessage, shortened(o.Bad.Error(), maxMessageBytes))
-	l.set(headerClass, string(o.class()))
+	l.set(headerClass, string(p.fate.class(o.Bad)))
 	l.set(headerStage, o.Stage.String())
 	l.set(headerRecordTime, strconv.FormatInt(p.recordMs, 10))
 	l.set(headerFirstSeen, strconv.FormatInt(firstSeenMs, 10))
 }
 
-func (l *letters) progress(o Outcome) {
-	if o.Progress != nil {
-		l.headers = append(l.headers, Header{Key: headerProgress, Value: o.Progress})
+func (l *letters) progress(p *passage) {
+	if p.fate.progress != nil {
+		l.headers = append(l.headers, Header{Key: headerProgress, Value: p.fate.progress})
 	}
 }
 

@@ -41,18 +41,9 @@ func (k OutcomeKind) String() string {
 // Outcome is what has become of a record, and why.
 type Outcome struct {
 	Kind OutcomeKind
-	// Stage and Bad say where and why, for OutcomeDead and OutcomeRetried, NowMs
-	// when.
+	// Stage and Bad say where and why, for OutcomeDead and OutcomeRetried.
 	Stage Stage
 	Bad   *pulse.Bad
-	NowMs int64
-	// Exhausted: it died because no tiers are left.
-	Exhausted bool
-	// Tier is the one it is tried again in, NotBeforeMs when.
-	Tier        int
-	NotBeforeMs int64
-	// Progress is what its stages have found; nil when it was not ingested.
-	Progress []byte
 }
 
 // Stage names a step of the record path.

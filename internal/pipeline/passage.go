@@ -46,6 +46,8 @@ type passage struct {
 	// asked: the enrichers have answered; failed is why a required one has not.
 	asked  bool
 	failed *pulse.Bad
+	// fate is set when a stage has failed.
+	fate fate
 }
 
 func (p *passage) begin(in *Record) {

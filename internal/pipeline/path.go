@@ -34,7 +34,7 @@ func (t *Task) Process(in *Record, out Sink) Answer {
 // known, and ingested, or its outcome is decided (over). A panic in a stage
 // decides, too.
 func (t *Task) admit(p *passage) (o Outcome, over bool) {
-	p.mark = t.state.Mark()
+	t.state.MarkAt(&p.mark)
 	defer func() {
 		if cause := recover(); cause != nil {
 			o, over = dead(p.stage, panicked(cause)), true
@@ -74,7 +74,7 @@ func (t *Task) admit(p *passage) (o Outcome, over bool) {
 // has changed stays if one of them fails: the signal is part of its series
 // (TestPath_APanicKeepsWhatWasIngested).
 func (t *Task) complete(p *passage) (o Outcome) {
-	p.mark = t.state.Mark()
+	t.state.MarkAt(&p.mark)
 	defer func() {
 		if cause := recover(); cause != nil {
 			o = dead(p.stage, panicked(cause))
@@ -115,8 +115,9 @@ func (t *Task) settle(p *passage, o Outcome, out Sink) {
 		t.open.outcomes[OutcomeDuplicate]++
 	case OutcomeDead:
 		t.letters.dead(p, o, out)
-		t.state.CountDead(o.class())
-		t.open.dead(o)
+		class := p.fate.class(o.Bad)
+		t.state.CountDead(class)
+		t.open.dead(o, class)
 	case OutcomeRetried:
 		t.letters.retry(p, o, out)
 		t.open.retried(o)

@@ -39,7 +39,7 @@ func (s *Scorer) AppendResult(dst, line []byte, now time.Time) (out []byte, bad 
 	// Nobody will take this back later: the undo log would only grow.
 	defer t.forget()
 	p.begin(in)
-	p.mark = t.state.Mark()
+	t.state.MarkAt(&p.mark)
 	defer func() {
 		if cause := recover(); cause != nil {
 			out, bad = dst, panicked(cause)
@@ -53,7 +53,7 @@ func (s *Scorer) AppendResult(dst, line []byte, now time.Time) (out []byte, bad 
 		p.recordMs = floorMilli(p.signal.Timestamp.Micros)
 	}
 	p.score.Ingest = t.ingest(p, true)
-	p.mark = t.state.Mark()
+	t.state.MarkAt(&p.mark)
 	enrichment, err := t.enrich(p)
 	t.combine(p, enrichment, err)
 	t.emit(p)

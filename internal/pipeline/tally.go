@@ -82,9 +82,9 @@ func (c *tally) ingested(source string) {
 	c.last.n++
 }
 
-func (c *tally) dead(o Outcome) {
+func (c *tally) dead(o Outcome, class pulse.Class) {
 	c.outcomes[OutcomeDead]++
-	c.letters[o.class()]++
+	c.letters[class]++
 	c.failures[failure{o.Stage, o.Bad.Class}]++
 }
 

@@ -62,13 +62,6 @@ func (l logLengths) plus(o logLengths) logLengths {
 	}
 }
 
-func (l logLengths) minus(o logLengths) logLengths {
-	return logLengths{
-		ids: l.ids - o.ids, windows: l.windows - o.windows, memory: l.memory - o.memory,
-		pending: l.pending - o.pending, parked: l.parked - o.parked, queues: l.queues - o.queues,
-	}
-}
-
 // New returns an empty task. hashKey must be random: it is used until Restore
 // brings the one of the changelog.
 func New(s Settings, hashKey [16]byte) (*Task, error) {
@@ -100,8 +93,20 @@ type Mark struct {
 }
 
 // Mark returns the present point of the open batch.
-func (t *Task) Mark() Mark {
-	return Mark{batch: t.batch, cursor: t.cur, at: t.logs().minus(t.sealedLog)}
+func (t *Task) Mark() (m Mark) {
+	t.MarkAt(&m)
+	return m
+}
+
+// MarkAt is Mark for who takes one with each record: it writes the few hundred
+// bytes in place.
+func (t *Task) MarkAt(m *Mark) {
+	s := &t.sealedLog
+	m.batch, m.cursor = t.batch, t.cur
+	m.at = logLengths{
+		ids: t.ids.puts - s.ids, windows: len(t.windows.log) - s.windows, memory: len(t.memory.log) - s.memory,
+		pending: len(t.pending.log) - s.pending, parked: len(t.parked.log) - s.parked, queues: len(t.queues.log) - s.queues,
+	}
 }
 
 // Undo takes back everything done since m was taken. A mark of another batch
