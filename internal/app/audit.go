@@ -181,7 +181,7 @@ func (a *Auditor) ledger(ctx context.Context, partition int32, from, to int64, l
 			return err
 		}
 		if ok {
-			*l = audit.Ledger{In: found.In, Scored: found.Scored, Duplicate: found.Duplicate}
+			*l = audit.Ledger{In: found.In, Scored: found.Scored, Duplicate: found.Duplicate, Pending: found.Pending}
 			for _, d := range found.Dead {
 				l.Dead += d.Count
 			}

@@ -27,6 +27,8 @@ func TestBook_LedgerMustAgree(t *testing.T) {
 		{"a dead letter is missing", Ledger{In: 5, Scored: 2, Duplicate: 1, Dead: 2}, Ledger{In: 5, Scored: 2, Duplicate: 1, Dead: 2}, false, "counted 2 dead letters, the topic holds 1"},
 		{"a dead letter too many", Ledger{In: 4, Scored: 2, Duplicate: 2}, Ledger{In: 4, Scored: 2, Duplicate: 2}, false, "holds 1 dead letters, the state has counted 0"},
 		{"does not add up in itself", Ledger{In: 5, Scored: 2, Duplicate: 1, Dead: 1}, Ledger{In: 5, Scored: 2, Duplicate: 1, Dead: 1}, false, "5 records in, and 4 outcomes"},
+		{"some wait", Ledger{In: 6, Scored: 2, Duplicate: 1, Dead: 1, Pending: 2}, Ledger{In: 6, Scored: 2, Duplicate: 1, Dead: 1, Pending: 2}, false, ""},
+		{"those that wait do not add up", Ledger{In: 5, Scored: 2, Duplicate: 1, Dead: 1}, Ledger{In: 5, Scored: 2, Duplicate: 1, Dead: 1, Pending: 2}, false, "5 records in, and 6 outcomes"},
 		{"a duplicate was not counted", Ledger{In: 3, Scored: 2, Dead: 1}, Ledger{In: 3, Scored: 2, Dead: 1}, false, "counted 0 duplicates, the input has 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,6 +6,8 @@ type Ledger struct {
 	Scored    uint64 `json:"scored"`
 	Duplicate uint64 `json:"duplicate"`
 	Dead      uint64 `json:"dead"`
+	// Pending is how many of them waited then, in retry tiers or parked.
+	Pending uint64 `json:"pending"`
 }
 
 // checkLedger compares the counts with what lies in the topics. first was read
@@ -16,8 +18,8 @@ func (r *Row) checkLedger(find func(Kind, int64, string, ...any), first, last Le
 		r.Disagree++
 		find(Disagree, -1, format, args...)
 	}
-	if sum := last.Scored + last.Duplicate + last.Dead; last.In != sum {
-		fault("the state has counted %d records in, and %d outcomes", last.In, sum)
+	if sum := last.Scored + last.Duplicate + last.Dead + last.Pending; last.In != sum {
+		fault("the state has counted %d records in, and %d outcomes with those that wait", last.In, sum)
 	}
 	if resultsWhole && r.Results < first.Scored {
 		fault("the state has counted %d results, the topic holds %d", first.Scored, r.Results)

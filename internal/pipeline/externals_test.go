@@ -137,9 +137,9 @@ func brief(out pages) string {
 	for _, w := range out {
 		_, id, _ := strings.Cut(string(w.value), `"id":"`)
 		id, _, _ = strings.Cut(id, `"`)
-		to := map[Destination]string{Results: "scored", DeadLetters: "dead", State: "state"}[w.to]
-		if n := w.to.Tier(); n > 0 {
-			to = fmt.Sprintf("retry%d", n)
+		to := fmt.Sprintf("retry%d", w.to.Tier())
+		if w.to.Tier() == 0 {
+			to = []string{"scored", "dead", "state"}[w.to]
 		}
 		fmt.Fprintf(&b, "%s:%s ", to, id)
 	}

@@ -295,7 +295,7 @@ func (g *stage) seal() {
 	state := pages{}
 	g.task.Seal(g.now, &state)
 	g.sealed, g.hasSealed = g.open.clone(), true
-	g.sealedOut, g.openOut = append(g.openOut, state...), nil
+	g.sealedOut, g.openOut = slices.Concat(g.openOut, state), nil
 	for _, w := range g.sealedOut {
 		if n := w.to.Tier(); n > 0 {
 			g.sealed.tiers[n] = append(g.sealed.tiers[n], w)

@@ -55,11 +55,13 @@ const (
 	Results Destination = iota
 	DeadLetters
 	State
-	Destinations = State + 1 + MaxTiers // how many there are
 )
 
+// Destinations is how many there are.
+const Destinations = State + 1 + MaxTiers
+
 // Retry is the destination of retry tier n, from 1 to MaxTiers.
-func Retry(n int) Destination { return State + Destination(n) }
+func Retry(n int) Destination { return State + Destination(n) } //nolint:gosec // G115: n is MaxTiers at most
 
 // Tier is the number of the retry tier, 0 for the other destinations.
 func (d Destination) Tier() int { return max(0, int(d)-int(State)) }

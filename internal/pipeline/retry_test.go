@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"pulse-scorer/internal/codec"
 	"pulse-scorer/internal/pulse"
+	"pulse-scorer/schemas"
 )
 
 // A signal that an enricher has no answer for goes to the first tier, as it came,
@@ -52,13 +54,11 @@ func TestRetry_GoesOnAtTheFailedStage(t *testing.T) {
 
 func requireRetry(t *testing.T, w written, want map[string]string) {
 	t.Helper()
-	for key, value := range map[string]string{
+	maps.Copy(want, map[string]string{
 		headerTopic: "pulse.signals", headerPartition: "3", headerOffset: "1", headerGroup: "pulse-scorer",
 		headerClass: "enricher_unavailable", headerStage: "enrich", headerRecordTime: strconv.Itoa(recordMs + 1),
 		headerFirstSeen: strconv.Itoa(wallMs), headerMessage: "enricher_unavailable: risk: connection refused",
-	} {
-		want[key] = value
-	}
+	})
 	for key, value := range want {
 		if got := headerOf(w, key); got != value {
 			t.Errorf("header %s = %q, want %q", key, got, value)
@@ -88,6 +88,7 @@ func TestRetry_EndsWhenTheTiersAreUsedUp(t *testing.T) {
 		t.Errorf("delivered %s times, %d wait", headerOf(w, headerDeliveryCount), task.state.Pending())
 	}
 	balanced(t, task)
+	requireHeaders(t, compile(t, schemas.DeadLetterHeaders()), w)
 	o.answer = nil
 	w.to = Retry(1)
 	if got := take(t, task, back(w, 50), named(2, "a2", "n"), back(w, 51)); brief(got) != "scored:a scored:a2" || !strings.Contains(string(got[0].value), `"attempts":5`) {
@@ -273,7 +274,8 @@ func TestRetry_ByClassOfTheFailure(t *testing.T) {
 func TestRetry_OverridesGiveABadClassTiers(t *testing.T) {
 	t.Parallel()
 	s := retrySettings()
-	s.Retry.Overrides = map[pulse.Class]int{pulse.StagePanic: 1}
+	s.Retry.Overrides = make(map[pulse.Class]int)
+	s.Retry.Overrides[pulse.StagePanic] = 1
 	task := asking(t, s, nil)
 	task.externals = nil
 	task.clock.now = panicsAt(5, "once")

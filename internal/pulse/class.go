@@ -116,8 +116,7 @@ func (b *Bad) Error() string {
 
 // Classify makes a Bad of any error. One that holds none is of class Unknown.
 func Classify(err error) *Bad {
-	var bad *Bad
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*Bad](err); ok {
 		return bad
 	}
 	return &Bad{Class: Unknown, Message: err.Error()}

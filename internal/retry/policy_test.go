@@ -13,10 +13,12 @@ import (
 const nowMs = 1_735_700_000_000
 
 func defaults() retry.Settings {
-	return retry.Settings{
+	s := retry.Settings{
 		Delays: []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute},
-		Jitter: 0.1, Overrides: map[pulse.Class]int{pulse.StagePanic: 1, pulse.Unknown: 2, pulse.EnricherRejected: 0},
+		Jitter: 0.1, Overrides: make(map[pulse.Class]int),
 	}
+	s.Overrides[pulse.StagePanic], s.Overrides[pulse.Unknown], s.Overrides[pulse.EnricherRejected] = 1, 2, 0
+	return s
 }
 
 func TestPolicy_WhereAFailureGoes(t *testing.T) {
@@ -98,9 +100,9 @@ func TestPolicy_AlwaysComesToAnEnd(t *testing.T) {
 func TestSettings_ValidateNamesEveryFault(t *testing.T) {
 	t.Parallel()
 	s := retry.Settings{
-		Delays: []time.Duration{time.Second, 0, time.Second}, Jitter: 1.1, ByKey: true,
-		Overrides: map[pulse.Class]int{pulse.MalformedJSON: 1, pulse.StagePanic: 4},
+		Delays: []time.Duration{time.Second, 0, time.Second}, Jitter: 1.1, ByKey: true, Overrides: make(map[pulse.Class]int),
 	}
+	s.Overrides[pulse.MalformedJSON], s.Overrides[pulse.StagePanic] = 1, 4
 	err := s.Validate(2)
 	for _, want := range []string{"has 3 delays", "0s is not positive", "PULSE_RETRY_JITTER", "malformed_json", "stage_panic=4", "PULSE_RETRY_MAX_PARKED"} {
 		if err == nil || !strings.Contains(err.Error(), want) {

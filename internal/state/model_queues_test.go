@@ -106,6 +106,11 @@ func (w *world) compareQueues(when string, task *Task, want naive) {
 	if n := task.Ledger().Parked; n != uint64(count) {
 		w.t.Fatalf("%s: the ledger has %d parked, want %d", when, n, count)
 	}
+	w.compareTimes(when, task, want)
+}
+
+func (w *world) compareTimes(when string, task *Task, want naive) {
+	w.t.Helper()
 	for i, ms := range want.notBefore {
 		var got int64
 		if list := task.NotBefore(); i < len(list) {
