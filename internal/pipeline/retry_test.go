@@ -52,6 +52,34 @@ func TestRetry_GoesOnAtTheFailedStage(t *testing.T) {
 	balanced(t, task)
 }
 
+// What ingest found counts, not what it would find later: a value that stood out
+// when it came has become usual until its turn comes again. First seen stays the
+// time of the first failure.
+func TestRetry_KeepsWhatIngestHasFound(t *testing.T) {
+	t.Parallel()
+	series := func(from, n int, value float64) (list []*Record) {
+		for i := range n {
+			list = append(list, signalAt(int64(from+i), fmt.Sprintf(`{"id":"%d","name":"n","value":%v,"source":"s"}`, from+i, value+float64(i%3))))
+		}
+		return list
+	}
+	now := time.UnixMilli(wallMs)
+	task := asking(t, retrySettings(), &oracle{answer: failing("100", "100")})
+	task.clock.now = func() time.Time { return now }
+	take(t, task, series(0, 40, 1)...)
+	w := only(t, take(t, task, series(100, 1, 1000)...))
+	take(t, task, series(200, 40, 1000)...)
+	now = now.Add(time.Minute)
+	w = only(t, take(t, task, back(w, 1)))
+	if seen := headerOf(w, headerFirstSeen); seen != strconv.Itoa(wallMs) {
+		t.Errorf("first seen at %s, want %d", seen, int64(wallMs))
+	}
+	w = only(t, take(t, task, back(w, 2)))
+	if !strings.Contains(string(w.value), `"anomaly_flag":true`) {
+		t.Errorf("result %s", w.value)
+	}
+}
+
 func requireRetry(t *testing.T, w written, want map[string]string) {
 	t.Helper()
 	maps.Copy(want, map[string]string{
