@@ -337,7 +337,7 @@ func (e *Engine) newTask(id int32) *task {
 
 // newWorker is what runs the record path of a restored task.
 func (e *Engine) newWorker(t *task, path Task) *worker {
-	return &worker{
+	w := &worker{
 		task: t, path: path, out: newOutput(e.memory), topic: e.set.Topics.Input,
 		now: e.deps.Now, limit: e.set.chunkBytes(),
 		cursor: batch.NewCursor(batch.Limits{
@@ -345,6 +345,8 @@ func (e *Engine) newWorker(t *task, path Task) *worker {
 		}),
 		refused: make(map[int64]pipeline.Destination),
 	}
+	w.out.refused = w.refused
+	return w
 }
 
 // openBytes is the size of everything computed and not yet committed.

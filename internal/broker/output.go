@@ -22,6 +22,8 @@ type output struct {
 	// nowMs the wall clock: outputs carry the time they were written at, also
 	// in a topic that does not use LogAppendTime.
 	origin, nowMs int64
+	// refused is the worker's.
+	refused map[int64]pipeline.Destination
 }
 
 type building struct {
@@ -50,7 +52,11 @@ func newOutput(m *memory) *output {
 }
 
 // From implements pipeline.Sink.
-func (o *output) From(_ int, offset int64) { o.origin = offset }
+func (o *output) From(_ int, offset int64) (refused pipeline.Destination, ok bool) {
+	o.origin = offset
+	refused, ok = o.refused[offset]
+	return refused, ok
+}
 
 // Append implements pipeline.Sink.
 func (o *output) Append(to pipeline.Destination, key, value []byte, headers []pipeline.Header) {

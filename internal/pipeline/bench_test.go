@@ -9,7 +9,7 @@ import (
 type discard struct{ bytes int }
 
 // From implements Sink.
-func (*discard) From(int, int64) {}
+func (*discard) From(int, int64) (refused Destination, ok bool) { return 0, false }
 
 // Append implements Sink.
 func (d *discard) Append(_ Destination, key, value []byte, _ []Header) {

@@ -65,10 +65,13 @@ func (t *Task) Finish(ctx context.Context, out Sink) Answer {
 }
 
 func (t *Task) finish(p *passage, out Sink) {
-	out.From(p.in.Tier, p.in.Offset)
+	refused, again := out.From(p.in.Tier, p.in.Offset)
 	t.clock.start(p.in.Offset)
 	if p.parked && !t.unpark(p) {
 		return // it stays where it is, behind one that failed again
+	}
+	if again {
+		p.refused(refused)
 	}
 	if p.over != nil {
 		t.settle(p, *p.over, out)
@@ -124,7 +127,7 @@ func (p *passage) answered() bool {
 			return false
 		case pulse.SeverityBad, pulse.SeverityTransient:
 		}
-		p.failed = bad
+		p.stage, p.failed = StageEnrich, bad
 	}
 	p.asked = true
 	return true

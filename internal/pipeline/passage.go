@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bytes"
+	"crypto/sha256"
 
 	"pulse-scorer/internal/codec"
 	"pulse-scorer/internal/pulse"
@@ -43,7 +44,8 @@ type passage struct {
 	unlearned bool
 
 	inquiry Inquiry
-	// asked: the enrichers have answered; failed is why a required one has not.
+	// asked: the enrichers have answered; failed is why it cannot be scored, known
+	// before the stages that come after them.
 	asked  bool
 	failed *pulse.Bad
 	// fate is set when a stage has failed.
@@ -76,6 +78,21 @@ func (p *passage) readTrail() *pulse.Bad {
 	p.progress, _ = codec.ReadProgress([]byte(l.Progress))
 	p.inquiry.Answers = p.progress.External
 	return nil
+}
+
+// refused makes the record take another form than the one that was too large.
+func (p *passage) refused(to Destination) {
+	in := *p.in
+	switch to {
+	case Results:
+		p.stage, p.failed = StageEmit, resultRefused()
+	case DeadLetters:
+		in.Withheld, in.Value = &Withheld{Size: int64(len(in.Value)), SHA256: sha256.Sum256(in.Value)}, nil
+	case State, Destinations:
+	default:
+		in.RetryRefused = true
+	}
+	p.in = &in
 }
 
 // kept returns a record that shares no memory with in.

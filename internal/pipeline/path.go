@@ -85,7 +85,7 @@ func (t *Task) complete(p *passage) (o Outcome) {
 		return Outcome{Kind: OutcomeParked}
 	}
 	if p.failed != nil {
-		return dead(StageEnrich, p.failed)
+		return dead(p.stage, p.failed)
 	}
 	enrichment, err := t.enrich(p)
 	t.combine(p, enrichment, err)
@@ -158,11 +158,18 @@ func (t *Task) refuse(in *Record) *pulse.Bad {
 		message = fmt.Sprintf("with %d bytes of value, key or headers the record is too large to be held, "+
 			"or for the dead-letter topic's max.message.bytes", size)
 	case in.ResultRefused:
-		message = "the result is larger than the output topic's max.message.bytes: raise it, or shorten source and trace_id"
+		return resultRefused()
 	default:
 		return nil
 	}
 	return &pulse.Bad{Class: pulse.TooLarge, Message: message}
+}
+
+func resultRefused() *pulse.Bad {
+	return &pulse.Bad{
+		Class:   pulse.TooLarge,
+		Message: "the result is larger than the output topic's max.message.bytes: raise it, or shorten source and trace_id",
+	}
 }
 
 // dedupe asks whether the signal has been here before.

@@ -69,8 +69,11 @@ func (d Destination) Tier() int { return max(0, int(d)-int(State)) }
 // Sink takes the records that one batch writes. It copies what it is given.
 type Sink interface {
 	// From says of which record the next outputs of Finish are: where it lies
-	// itself. Outputs of Process are of the record it was given.
-	From(tier int, offset int64)
+	// itself. Outputs of Process are of the record it was given. The answer is
+	// where a single record of it was refused as too large, so that it is passed
+	// on in another form: what is parked is not read again, so it cannot come with
+	// a Record.
+	From(tier int, offset int64) (refused Destination, ok bool)
 	// Append adds one record. A nil key or value is written as null.
 	Append(to Destination, key, value []byte, headers []Header)
 }

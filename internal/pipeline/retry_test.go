@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -320,116 +319,6 @@ func TestRetry_OverridesGiveABadClassTiers(t *testing.T) {
 		t.Errorf("window %v", got)
 	}
 	balanced(t, task)
-}
-
-// While a required enricher is down nothing is decided: no result, no retry, no
-// dead letter, and the batch cannot be sealed. Afterwards only those without an
-// answer are asked again.
-func TestFinish_HoldsWhileAnEnricherIsDown(t *testing.T) {
-	t.Parallel()
-	o := &oracle{answer: func(q *Inquiry) {
-		if q.Signal.ID == "b" {
-			q.Err = fmt.Errorf("risk: %w", &pulse.Bad{Class: pulse.EnricherDown})
-			return
-		}
-		answered(q)
-	}}
-	task := asking(t, retrySettings(), o)
-	var out pages
-	for i, id := range []string{"a", "b", "c"} {
-		process(task, named(int64(i), id, "n"), &out)
-	}
-	for range 3 {
-		if a := task.Finish(t.Context(), &out); a != HoldAll || len(out) != 0 {
-			t.Fatalf("answered %v, wrote %s", a, brief(out))
-		}
-	}
-	func() {
-		defer func() {
-			if recover() == nil {
-				t.Error("a batch was sealed whose records have no outcome")
-			}
-		}()
-		task.Seal(wallMs, &out)
-	}()
-	o.answer = nil
-	finish(t, task, &out)
-	if brief(out) != "scored:a scored:b scored:c" || !slices.Equal(o.asked, []string{"a", "b", "c", "b", "b", "b"}) {
-		t.Errorf("wrote %s after asking %v", brief(out), o.asked)
-	}
-	balanced(t, task)
-}
-
-// When the engine ends the wait, nothing is known of the calls under way.
-func TestFinish_HoldsWhenItsTimeIsUp(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	task := asking(t, retrySettings(), &oracle{answer: unavailable, ended: cancel})
-	var out pages
-	process(task, named(1, "a", "n"), &out)
-	if a := task.Finish(ctx, &out); a != HoldAll || len(out) != 0 {
-		t.Errorf("answered %v, wrote %s", a, brief(out))
-	}
-	task.Rollback()
-	if task.state.Pending() != 0 || len(task.waiting) != 0 {
-		t.Errorf("left behind: %d wait", task.state.Pending())
-	}
-	commit(task)
-}
-
-// As many signals may wait as IDs are remembered; then the input is held, and
-// tiers go on until there is room.
-func TestProcess_HoldsTheInputWhenTooManyWait(t *testing.T) {
-	t.Parallel()
-	s := retrySettings()
-	s.State.DedupeMaxIDs = 4
-	o := &oracle{answer: unavailable}
-	task := asking(t, s, o)
-	var out pages
-	answers := []Answer{}
-	for i := range 6 {
-		a := process(task, named(int64(i), fmt.Sprint(i), "n"), &out)
-		if answers = append(answers, a); a == Full {
-			finish(t, task, &out)
-		}
-	}
-	if want := []Answer{Taken, Taken, Taken, Full, HoldInput, HoldInput}; !slices.Equal(answers, want) {
-		t.Errorf("answers %v, want %v", answers, want)
-	}
-	if l := task.Ledger(); l.In != 4 || l.Pending != 4 {
-		t.Errorf("ledger %+v", l)
-	}
-	o.answer = nil
-	if got := take(t, task, back(out[0], 1), named(4, "4", "n")); brief(got) != "scored:0 scored:4" {
-		t.Errorf("wrote %s", brief(got))
-	}
-	balanced(t, task)
-}
-
-// Finish is asked for before too many wait.
-func TestProcess_AsksForFinishWhenTheBatchIsFull(t *testing.T) {
-	t.Parallel()
-	o := &oracle{}
-	task := asking(t, retrySettings(), o)
-	s := task.settings
-	s.MaxRecordBytes = 2 << 20
-	task.settings = s
-	records := make([]*Record, maxBatch+3)
-	for i := range records {
-		records[i] = named(int64(i), fmt.Sprint(i), "n")
-	}
-	take(t, task, records...)
-	large := named(9000, "large", "n")
-	large.Value = append(large.Value, bytes.Repeat([]byte(" "), 1<<20)...)
-	for i := range 5 {
-		in := *large
-		in.Offset = int64(9000 + i)
-		in.Value = bytes.Replace(large.Value, []byte("large"), fmt.Appendf(nil, "larg%d", i), 1)
-		take(t, task, &in)
-	}
-	if o.batches[0] != maxBatch || o.batches[1] != 3 {
-		t.Errorf("batches of %v", o.batches)
-	}
 }
 
 // What cannot be read back any more ends the wait: the ID is known from what the

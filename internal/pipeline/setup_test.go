@@ -66,7 +66,7 @@ type pages []written
 var _ Sink = (*pages)(nil)
 
 // From implements Sink.
-func (*pages) From(int, int64) {}
+func (*pages) From(int, int64) (refused Destination, ok bool) { return 0, false }
 
 // Append implements Sink.
 func (p *pages) Append(to Destination, key, value []byte, headers []Header) {

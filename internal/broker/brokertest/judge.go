@@ -32,7 +32,7 @@ type collector struct {
 }
 
 // From implements pipeline.Sink.
-func (*collector) From(int, int64) {}
+func (*collector) From(int, int64) (refused pipeline.Destination, ok bool) { return 0, false }
 
 // Append implements pipeline.Sink.
 func (c *collector) Append(to pipeline.Destination, key, value []byte, headers []pipeline.Header) {

@@ -130,7 +130,7 @@ type plain struct {
 }
 
 // From implements pipeline.Sink.
-func (*plain) From(int, int64) {}
+func (*plain) From(int, int64) (refused pipeline.Destination, ok bool) { return 0, false }
 
 // Append implements pipeline.Sink.
 func (p *plain) Append(to pipeline.Destination, key, value []byte, headers []pipeline.Header) {
