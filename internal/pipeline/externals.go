@@ -11,7 +11,10 @@ import (
 type Externals interface {
 	// Ask puts all inquiries of a batch to the enrichers, with bounded
 	// concurrency over all tasks, and returns when each has its answer or ctx has
-	// ended. It keeps nothing of them.
+	// ended. It keeps nothing of them. Where an enricher turns out to be down
+	// meanwhile, all that failed because of it is answered with pulse.EnricherDown,
+	// also what was asked before: else the outage would cost tries, and a signal in
+	// its last tier would die of it.
 	Ask(ctx context.Context, batch []*Inquiry)
 }
 

@@ -16,10 +16,10 @@ import (
 //   - writes the same bytes after a rollback.
 func FuzzProcess_Tier(f *testing.F) {
 	source := asking(f, retrySettings(), &oracle{answer: unavailable})
-	real := only(f, take(f, source, named(1, "a", "n")))
-	f.Add(real.value, []byte(headerProgress), []byte(headerOf(real, headerProgress)), 1)
-	f.Add(real.value, []byte(headerOffset), []byte("-7"), 2)
-	f.Add(real.value, []byte(headerDeliveryCount), []byte("2147483647"), 3)
+	failed := only(f, take(f, source, named(1, "a", "n")))
+	f.Add(failed.value, []byte(headerProgress), []byte(headerOf(failed, headerProgress)), 1)
+	f.Add(failed.value, []byte(headerOffset), []byte("-7"), 2)
+	f.Add(failed.value, []byte(headerDeliveryCount), []byte("2147483647"), 3)
 	f.Add([]byte(`{"id":"a"`), []byte(headerRecordTime), []byte("x"), 1)
 	f.Add([]byte(`{"id":"a","name":"n","value":9,"source":"s"}`), []byte("x"), []byte(nil), 3)
 	letter := compile(f, schemas.DeadLetterHeaders())

@@ -35,7 +35,7 @@ type Deps struct {
 	// Now is the wall clock, which never enters a score.
 	Now func() time.Time
 	// Random gives numbers from [0,1), for the jitter of retries; nil is for
-	// settings without any.
+	// settings without any. Tasks that share one call it at the same time.
 	Random func() float64
 	// Externals asks external enrichers, nil when there are none.
 	Externals Externals

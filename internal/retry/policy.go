@@ -3,6 +3,8 @@ package retry
 import (
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"pulse-scorer/internal/pulse"
@@ -53,6 +55,23 @@ func (s *Settings) Validate(most int) error {
 		faults = append(faults, fmt.Errorf("PULSE_RETRY_MAX_PARKED: %d is not positive", s.MaxParked))
 	}
 	return errors.Join(faults...)
+}
+
+// ParseOverrides reads class=tiers, as PULSE_RETRY_OVERRIDES has them. It joins
+// all faults; whether a class may have tiers is for Validate.
+func ParseOverrides(list []string) (map[pulse.Class]int, error) {
+	overrides := make(map[pulse.Class]int, len(list))
+	var faults []error
+	for _, text := range list {
+		class, tiers, ok := strings.Cut(text, "=")
+		n, err := strconv.Atoi(strings.TrimSpace(tiers))
+		if !ok || err != nil {
+			faults = append(faults, fmt.Errorf("PULSE_RETRY_OVERRIDES: %q is not class=tiers, as in %s=2", text, pulse.EnricherUnavailable))
+			continue
+		}
+		overrides[pulse.Class(strings.TrimSpace(class))] = n
+	}
+	return overrides, errors.Join(faults...)
 }
 
 // Failure is what Next decides about.

@@ -113,3 +113,17 @@ func TestSettings_ValidateNamesEveryFault(t *testing.T) {
 		t.Errorf("defaults: %v", good.Validate(4))
 	}
 }
+
+func TestParseOverrides_ReadsClassesAndTiers(t *testing.T) {
+	t.Parallel()
+	got, err := retry.ParseOverrides([]string{"stage_panic=1", " enricher_unavailable = 0"})
+	if err != nil || len(got) != 2 || got[pulse.StagePanic] != 1 || got[pulse.EnricherUnavailable] != 0 {
+		t.Errorf("got %v, %v", got, err)
+	}
+	_, err = retry.ParseOverrides([]string{"stage_panic", "=", "a=b"})
+	for _, want := range []string{`"stage_panic" is not`, `"=" is not`, `"a=b" is not`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want it to name %s", err, want)
+		}
+	}
+}
