@@ -13,30 +13,31 @@ func mayImport() map[string][]string {
 	inner := []string{"internal/pulse"}
 	path := []string{"internal/pulse", "internal/scoring", "internal/codec", "internal/state", "internal/retry"}
 	engine := append(slices.Clone(path), "internal/pipeline")
-	application := append(slices.Clone(engine), "internal/audit", "internal/broker", "internal/config", "internal/ops", "internal/console",
+	application := append(slices.Clone(engine), "internal/audit", "internal/broker", "internal/deadletter", "internal/config", "internal/ops", "internal/console",
 		"internal/devbroker", "internal/ndjson", "internal/sample", "schemas")
 	commands := append(slices.Clone(application), "internal/app")
 	return map[string][]string{
-		"internal/pulse":     nil,
-		"internal/scoring":   inner,
-		"internal/codec":     inner,
-		"internal/state":     inner,
-		"internal/audit":     inner,
-		"internal/retry":     inner,
-		"internal/config":    inner,
-		"internal/ops":       inner,
-		"internal/pipeline":  path,
-		"internal/broker":    engine,
-		"internal/console":   engine,
-		"internal/devbroker": nil,
-		"internal/ndjson":    nil,
-		"internal/sample":    {"internal/ndjson"},
-		"internal/app":       application,
-		"internal/cli":       commands,
-		"internal/archtest":  nil,
-		"schemas":            nil,
-		"cmd":                {"internal/cli", "internal/app"},
-		"integration":        append(slices.Clone(commands), "internal/cli"),
+		"internal/pulse":      nil,
+		"internal/scoring":    inner,
+		"internal/codec":      inner,
+		"internal/state":      inner,
+		"internal/audit":      inner,
+		"internal/retry":      inner,
+		"internal/config":     inner,
+		"internal/ops":        inner,
+		"internal/pipeline":   path,
+		"internal/broker":     engine,
+		"internal/deadletter": {"internal/pulse", "internal/codec", "internal/pipeline"},
+		"internal/console":    engine,
+		"internal/devbroker":  nil,
+		"internal/ndjson":     nil,
+		"internal/sample":     {"internal/ndjson"},
+		"internal/app":        application,
+		"internal/cli":        commands,
+		"internal/archtest":   nil,
+		"schemas":             nil,
+		"cmd":                 {"internal/cli", "internal/app"},
+		"integration":         append(slices.Clone(commands), "internal/cli"),
 	}
 }
 
@@ -60,7 +61,7 @@ func owners() map[string][]string {
 
 // pure are the parts that do no I/O and ask no clock; os and its kin are how one would begin to.
 func pure() []string {
-	return []string{"internal/pulse", "internal/scoring", "internal/codec", "internal/state", "internal/retry", "internal/audit"}
+	return []string{"internal/pulse", "internal/scoring", "internal/codec", "internal/state", "internal/retry", "internal/audit", "internal/deadletter"}
 }
 
 func TestImports_PointInward(t *testing.T) {
