@@ -9,6 +9,7 @@ import (
 	"pulse-scorer/internal/broker"
 	"pulse-scorer/internal/codec"
 	"pulse-scorer/internal/config"
+	"pulse-scorer/internal/deadletter"
 	"pulse-scorer/internal/pipeline"
 	"pulse-scorer/internal/pulse"
 	"pulse-scorer/internal/state"
@@ -287,7 +288,7 @@ func (a *Auditor) eachResult(ctx context.Context, c *cut, enter func(audit.Entry
 			default:
 				enter(audit.Entry{
 					Outcome: audit.Scored, Offset: origin.Offset, ID: a.hasher.ID(origin.Source, origin.ID),
-					At: r.Offset, TimeMs: r.TimestampMs,
+					At: r.Offset, TimeMs: r.TimestampMs, Again: origin.Attempts > 1,
 				})
 				return nil
 			}
@@ -307,6 +308,9 @@ func (a *Auditor) letters(ctx context.Context, c *cut, book *audit.Book) error {
 	return a.scan(ctx, broker.Scan{
 		Topic: a.topics.DeadLetters, Partition: c.partition, From: c.lettersStart, To: c.letters, Jumped: truncated,
 		Each: func(r *pipeline.Record) error {
+			if deadletter.IsMark(r.Headers) {
+				return nil
+			}
 			letter, err := pipeline.ReadLetter(r.Headers)
 			switch {
 			case err == nil && (letter.Topic != a.topics.Input || letter.Group != a.config.Group):
@@ -335,7 +339,7 @@ func (a *Auditor) input(ctx context.Context, c *cut, book *audit.Book) error {
 		Topic: a.topics.Input, Partition: c.partition, From: c.from, To: c.to, Jumped: book.Deleted,
 		Each: func(r *pipeline.Record) error {
 			id, sure := audit.NoID, true
-			if a.decode.Decode(r.Value, r.Headers, r.TimestampMs, &sig) == nil {
+			if a.decode.Decode(r.Value, r.Headers, pipeline.ArrivedMs(r), &sig) == nil {
 				id, sure = a.hasher.ID(sig.Source, sig.ID), sig.SourceGiven
 			}
 			book.Record(r.Offset, id, sure)

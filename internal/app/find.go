@@ -220,7 +220,7 @@ func (f *Finder) letter(r *pipeline.Record) {
 // identity is the ID and source of a record; of a bad one, what it says itself.
 func (f *Finder) identity(r *pipeline.Record) (id, source string) {
 	var sig pulse.Signal
-	if f.decode.Decode(r.Value, r.Headers, r.TimestampMs, &sig) == nil {
+	if f.decode.Decode(r.Value, r.Headers, pipeline.ArrivedMs(r), &sig) == nil {
 		return sig.ID, sig.Source
 	}
 	id, source = f.decode.Claimed(r.Value, r.Headers)

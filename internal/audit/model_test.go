@@ -2,6 +2,7 @@ package audit
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -183,10 +184,11 @@ func (w world) open(r *Row, offset int64, id ID) {
 	}
 	provable := true
 	for _, o := range []Outcome{Scored, Pending, Dead} {
-		left := w.entries[o]
 		if !w.cut[o] {
 			continue
 		}
+		// What was tried again comes later than its offset says.
+		left := slices.DeleteFunc(slices.Clone(w.entries[o]), func(e Entry) bool { return e.Again })
 		if len(left) == 0 || offset < left[0].Offset {
 			provable = false // it may have been its own
 		}

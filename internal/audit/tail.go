@@ -19,8 +19,11 @@ type tail struct {
 
 func (t *tail) cut() { *t = tail{gone: true, first: true} }
 
+// enter looks at the order of entries. One that was tried or sent again comes later
+// than its offset says, and tells nothing about those beside it.
 func (t *tail) enter(e Entry, window time.Duration) {
 	switch {
+	case e.Again:
 	case t.first:
 		t.first, t.from, t.writtenMs = false, e.Offset, e.TimeMs
 	case t.gone && !t.isSafe && e.TimeMs-t.writtenMs >= 2*window.Milliseconds():

@@ -27,6 +27,7 @@ func commands() []constructor {
 		newLag,
 		newFind,
 		newAudit,
+		newDLQ,
 		newTopics,
 		newConfig,
 		newVersion,

@@ -56,7 +56,7 @@ func (p *passage) begin(in *Record) {
 	// Field by field: decode overwrites the signal and dedupe the ID, which are
 	// most of it.
 	p.in, p.parked = in, false
-	p.topic, p.partition, p.offset, p.recordMs, p.deliveries, p.firstSeenMs = in.Topic, in.Partition, in.Offset, in.TimestampMs, 1, 0
+	p.topic, p.partition, p.offset, p.recordMs, p.deliveries, p.firstSeenMs = in.Topic, in.Partition, in.Offset, ArrivedMs(in), 1, 0
 	p.progress = codec.Progress{}
 	p.stage, p.waited, p.isNew, p.ingested, p.unlearned = StageDecode, false, false, false, false
 	p.inquiry.Answers, p.asked, p.failed = nil, false, nil
