@@ -7,7 +7,8 @@
 // A letter is sent back once, however often a redrive is interrupted, killed or
 // run beside another one: the record that goes back, the mark that says so and the
 // offset of the redrive's own group are one transaction
-// (TestRedrive_KilledAnywhereNothingIsSkippedOrSentTwice).
+// (TestTransactor_AKilledOneLeavesNothing,
+// TestDLQ_InterruptedNothingIsSkippedOrSentTwice).
 //
 // # Marks
 //

@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"pulse-scorer/internal/app"
+	"pulse-scorer/internal/audit"
+	"pulse-scorer/internal/devbroker"
+)
+
+func dlqJSON[T any](t *testing.T, b *devbroker.Broker, args ...string) T {
+	t.Helper()
+	got := runWith(t.Context(), nil, at(b), commands(), append([]string{"dlq"}, append(args, "--json")...)...)
+	var answer T
+	if err := json.Unmarshal([]byte(got.stdout), &answer); err != nil || got.code != 0 {
+		t.Fatalf("%v: %v: %+v", args, err, got)
+	}
+	return answer
+}
+
+// serveOn has a service work off what waits.
+func serveOn(t *testing.T, b *devbroker.Broker) {
+	t.Helper()
+	service := start(t, at(b), "serve")
+	service.await(t, `"state restored"`)
+	awaitNoLag(t, b)
+	if code, _ := service.interrupt(t); code != 0 {
+		t.Fatalf("serve: exit %d\n%s", code, service.stderr)
+	}
+}
+
+// A poison record goes round as often as is allowed, then it is held; each letter
+// is sent once; and the accounts balance all the while.
+func TestDLQ_APoisonRecordDoesNotLoop(t *testing.T) {
+	t.Parallel()
+	const letters = 700 // more than one transaction
+	lines := []string{`{"id":"good","name":"n","value":1,"source":"s"}`}
+	for i := range letters {
+		lines = append(lines, fmt.Sprintf(`{"id":"bad-%d","name":"n","value":"text","source":"s"}`, i))
+	}
+	b := served(t, lines...)
+	for round := range defaultMaxRedrives {
+		dry := runWith(t.Context(), nil, at(b), commands(), "dlq", "redrive", "--dry-run")
+		if dry.code != 0 || !strings.Contains(dry.stdout, "invalid_field  700") {
+			t.Fatalf("round %d: %+v", round, dry)
+		}
+		some := dlqJSON[app.Redriven](t, b, "redrive", "--limit", "10", "--rate", "1000")
+		rest := dlqJSON[app.Redriven](t, b, "redrive")
+		again := dlqJSON[app.Redriven](t, b, "redrive")
+		if some.ToInput != 10 || rest.ToInput != letters-10 || again.Sent() != 0 {
+			t.Fatalf("round %d: %+v, %+v, %+v", round, some, rest, again)
+		}
+		serveOn(t, b)
+		auditJSON(t, b, 0)
+	}
+	last := dlqJSON[app.Redriven](t, b, "redrive")
+	if last.Sent() != 0 || last.Held["held: redriven too often"] != letters {
+		t.Errorf("%+v", last)
+	}
+	report, _ := auditJSON(t, b, 0)
+	if sum := audit.Total(report.Partitions); sum.Dead != letters*(defaultMaxRedrives+1) || !report.Balanced {
+		t.Errorf("%+v", sum)
+	}
+	list := dlqJSON[[]shownLetter](t, b, "list", "--id", "bad-7")
+	if len(list) != defaultMaxRedrives+1 || list[0].Standing != "redriven" || !list[defaultMaxRedrives].Held || list[defaultMaxRedrives].Redrives != defaultMaxRedrives {
+		t.Errorf("%+v", list)
+	}
+}
+
+// Letters that a filter passes over, or that are held, stay for a later redrive;
+// a tombstone is shown and held.
+func TestDLQ_FiltersAndHoldsLoseNothing(t *testing.T) { //nolint:cyclop // one topic, dealt with in many ways
+	t.Parallel()
+	b := served(t, mixedLines...)
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: "pulse.signals", Key: []byte("n")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	serveOn(t, b)
+	all := dlqJSON[[]shownLetter](t, b, "list")
+	if len(all) != 4 {
+		t.Fatalf("%+v", all)
+	}
+	var field, tombstone shownLetter
+	for _, l := range all {
+		switch {
+		case l.Class == "invalid_field":
+			field = l
+		case l.Tombstone:
+			tombstone = l
+		}
+	}
+	position := fmt.Sprintf("%d:%d", field.Partition, field.Offset)
+	if got := runWith(t.Context(), nil, at(b), commands(), "dlq", "show", "--raw", position); got.stdout != mixedLines[5] {
+		t.Errorf("raw: %+v", got)
+	}
+	shown := runWith(t.Context(), nil, at(b), commands(), "dlq", "show", fmt.Sprintf("%d:%d", tombstone.Partition, tombstone.Offset))
+	if !strings.Contains(shown.stdout, "tombstone (null)") {
+		t.Errorf("tombstone: %+v", shown)
+	}
+	if got := runWith(t.Context(), nil, at(b), commands(), "dlq", "hold", position); !strings.HasPrefix(got.stdout, "1 dead letters put on hold") {
+		t.Errorf("%+v", got)
+	}
+	if got := dlqJSON[app.Redriven](t, b, "redrive", "--class", "id_conflict"); got.Sent() != 1 || got.Filtered != 2 {
+		t.Errorf("by class: %+v", got)
+	}
+	if got := dlqJSON[app.Redriven](t, b, "redrive"); got.Sent() != 1 || got.Held["held: tombstone"] != 1 {
+		t.Errorf("what the filter passed over: %+v", got)
+	}
+	if got := dlqJSON[app.Redriven](t, b, "hold", "--release", position); got.Released != 1 {
+		t.Errorf("release: %+v", got)
+	}
+	if got := dlqJSON[app.Redriven](t, b, "redrive"); got.Sent() != 1 {
+		t.Errorf("released: %+v", got)
+	}
+	serveOn(t, b)
+	auditJSON(t, b, 0)
+}
+
+// Ctrl-C ends a redrive after its transaction, and the next one goes on there: in
+// the end the input holds each record twice, once by upstream and once sent back.
+func TestDLQ_InterruptedNothingIsSkippedOrSentTwice(t *testing.T) {
+	t.Parallel()
+	const letters = 300
+	var lines []string
+	for i := range letters {
+		lines = append(lines, fmt.Sprintf(`{"id":"bad-%d","name":"n","value":"text","source":"s"}`, i))
+	}
+	b := served(t, lines...)
+	interrupted := 0
+	for {
+		redrive := start(t, at(b), "dlq", "redrive", "--rate", "400")
+		for sentBack(b) < letters && redrive.stdout.String() == "" && t.Context().Err() == nil {
+			before := sentBack(b)
+			if before > 0 && before < letters {
+				break
+			}
+		}
+		if code, _ := redrive.interrupt(t); code == 0 {
+			break
+		}
+		interrupted++
+		if interrupted == 2 { // and then to the end
+			if got := runWith(t.Context(), nil, at(b), commands(), "dlq", "redrive"); got.code != 0 {
+				t.Fatalf("%+v", got)
+			}
+			break
+		}
+	}
+	seen := make(map[string]int)
+	for _, r := range read(t, b, "pulse.signals", 2*letters) {
+		seen[string(r.Value)]++
+	}
+	for _, line := range lines {
+		if seen[line] != 2 {
+			t.Errorf("%s is there %d times, want 2", line, seen[line])
+		}
+	}
+	if interrupted == 0 {
+		t.Error("no redrive was interrupted")
+	}
+	serveOn(t, b)
+	auditJSON(t, b, 0)
+}
+
+// sentBack is how far the input has grown since upstream wrote 300 records.
+func sentBack(b *devbroker.Broker) int {
+	ends := int64(-300)
+	for _, end := range b.EndOffsets("pulse.signals") {
+		ends += end
+	}
+	return int(ends)
+}
