@@ -52,10 +52,11 @@ func (d *DeadLetters) Each(ctx context.Context, each func(*pipeline.Record, *dea
 		return err
 	}
 	for p := range partitions {
-		switch err := d.eachOf(ctx, p, each); {
-		case errors.Is(err, ErrEnough):
-			return nil
-		case err != nil:
+		err := d.eachOf(ctx, p, each)
+		if errors.Is(err, ErrEnough) {
+			break
+		}
+		if err != nil {
 			return err
 		}
 	}

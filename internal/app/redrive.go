@@ -147,7 +147,7 @@ func (r *Redriver) eachPartition(ctx context.Context, do func(context.Context, i
 		}
 		err := r.persistently(ctx, p, do)
 		if errors.Is(err, ErrEnough) {
-			return r.done, nil
+			break
 		}
 		if err != nil {
 			return r.done, err
@@ -428,7 +428,9 @@ func (r *Redriver) hold(ctx context.Context, p int32, release bool) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("stopped before the end: %w", context.Cause(ctx))
 		}
-		if err := r.commit(ctx, p, map[deadletter.Standing][]int64{becomes: chosen}, max(0, offset)); err != nil {
+		marks := make(map[deadletter.Standing][]int64, 1)
+		marks[becomes] = chosen
+		if err := r.commit(ctx, p, marks, max(0, offset)); err != nil {
 			return err
 		}
 		if release {

@@ -25,7 +25,7 @@ func lagOf(t *testing.T, b *devbroker.Broker) []app.PartitionLag {
 }
 
 // awaitNoLag waits until all that was produced is committed.
-func awaitNoLag(t *testing.T, b *devbroker.Broker) []app.PartitionLag {
+func awaitNoLag(t *testing.T, b *devbroker.Broker) {
 	t.Helper()
 	for {
 		lags := lagOf(t, b)
@@ -34,7 +34,7 @@ func awaitNoLag(t *testing.T, b *devbroker.Broker) []app.PartitionLag {
 			left += l.Lag
 		}
 		if left == 0 {
-			return lags
+			return
 		}
 		if t.Context().Err() != nil {
 			t.Fatalf("still behind: %+v", lags)

@@ -192,7 +192,7 @@ func answerHistogram(out io.Writer, h *deadletter.Histogram, asJSON bool) error 
 		for _, name := range order {
 			if n := counts[name]; n > 0 {
 				const width = 40
-				say("  %s\t%d\t%s\n", orDash(name), n, strings.Repeat("#", int(max(1, width*n/most))))
+				say("  %s\t%d\t%s\n", orDash(name), n, strings.Repeat("#", max(1, int(float64(width)*float64(n)/float64(most)))))
 			}
 		}
 	}

@@ -36,7 +36,7 @@ func serveOn(t *testing.T, b *devbroker.Broker) {
 
 // A poison record goes round as often as is allowed, then it is held; each letter
 // is sent once; and the accounts balance all the while.
-func TestDLQ_APoisonRecordDoesNotLoop(t *testing.T) {
+func TestDLQ_APoisonRecordDoesNotLoop(t *testing.T) { //nolint:cyclop // one record, all the way round
 	t.Parallel()
 	const letters = 700 // more than one transaction
 	lines := []string{`{"id":"good","name":"n","value":1,"source":"s"}`}

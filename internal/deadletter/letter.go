@@ -31,7 +31,7 @@ type Letter struct {
 	Bytes int
 }
 
-// ErrForeign: a record of the dead-letter topic that is not this service's letter.
+// ErrForeign says that a record of the dead-letter topic is not this service's letter.
 var ErrForeign = errors.New("a dead letter of another service")
 
 // Reader reads the dead letters of one group and input.

@@ -1,0 +1,41 @@
+package pipeline
+
+import (
+	"strings"
+	"testing"
+)
+
+// What goes back keeps the sender's headers, has each of ours once, and arrives at
+// the time it arrived at first.
+func TestRedrive_HeadersAreReplacedNotAppended(t *testing.T) {
+	t.Parallel()
+	letter := []Header{
+		{"traceparent", []byte("t")}, {headerRedrives, []byte("1")}, {headerTopic, []byte("in")}, {headerOffset, []byte("7")},
+		{headerRecordTime, []byte("42")}, {headerProgress, []byte("{}")}, {headerClass, []byte("x")}, {headerNotBefore, []byte("1")},
+		{headerLastClass, []byte("y")},
+	}
+	names := func(headers []Header) string {
+		var all []string
+		for _, h := range headers {
+			all = append(all, h.Key+"="+string(h.Value))
+		}
+		return strings.Join(all, " ")
+	}
+	input := BackToInput(nil, letter, 2)
+	if got, want := names(input), "traceparent=t pulse-record-timestamp=42 pulse-redrive-count=2"; got != want {
+		t.Errorf("input: %s, want %s", got, want)
+	}
+	if got, want := names(BackToTier(nil, letter, 2, 99)), "traceparent=t __dlq.errors.topic=in __dlq.errors.offset=7 pulse-record-timestamp=42 "+
+		"pulse-progress={} pulse-error-class=x pulse-retry-not-before=99 pulse-redrive-count=2"; got != want {
+		t.Errorf("tier: %s, want %s", got, want)
+	}
+	if at := ArrivedMs(&Record{TimestampMs: 1000, Headers: input}); at != 42 || Redrives(input) != 2 {
+		t.Errorf("arrived at %d, sent back %d times", at, Redrives(input))
+	}
+	if at := ArrivedMs(&Record{TimestampMs: 1000, Headers: []Header{{headerRecordTime, []byte("42")}}}); at != 1000 {
+		t.Errorf("a sender moved the time to %d", at)
+	}
+	if n := Redrives([]Header{{headerRedrives, []byte("-3")}}); n < 1000 {
+		t.Errorf("a count that is none counts %d", n)
+	}
+}
