@@ -10,9 +10,9 @@ import (
 func TestRedrive_HeadersAreReplacedNotAppended(t *testing.T) {
 	t.Parallel()
 	letter := []Header{
-		{"traceparent", []byte("t")}, {headerRedrives, []byte("1")}, {headerTopic, []byte("in")}, {headerOffset, []byte("7")},
-		{headerRecordTime, []byte("42")}, {headerProgress, []byte("{}")}, {headerClass, []byte("x")}, {headerNotBefore, []byte("1")},
-		{headerLastClass, []byte("y")},
+		{Key: "traceparent", Value: []byte("t")}, {Key: headerRedrives, Value: []byte("1")}, {Key: headerTopic, Value: []byte("in")}, {Key: headerOffset, Value: []byte("7")},
+		{Key: headerRecordTime, Value: []byte("42")}, {Key: headerProgress, Value: []byte("{}")}, {Key: headerClass, Value: []byte("x")}, {Key: headerNotBefore, Value: []byte("1")},
+		{Key: headerLastClass, Value: []byte("y")},
 	}
 	names := func(headers []Header) string {
 		var all []string
@@ -32,10 +32,10 @@ func TestRedrive_HeadersAreReplacedNotAppended(t *testing.T) {
 	if at := ArrivedMs(&Record{TimestampMs: 1000, Headers: input}); at != 42 || Redrives(input) != 2 {
 		t.Errorf("arrived at %d, sent back %d times", at, Redrives(input))
 	}
-	if at := ArrivedMs(&Record{TimestampMs: 1000, Headers: []Header{{headerRecordTime, []byte("42")}}}); at != 1000 {
+	if at := ArrivedMs(&Record{TimestampMs: 1000, Headers: []Header{{Key: headerRecordTime, Value: []byte("42")}}}); at != 1000 {
 		t.Errorf("a sender moved the time to %d", at)
 	}
-	if n := Redrives([]Header{{headerRedrives, []byte("-3")}}); n < 1000 {
+	if n := Redrives([]Header{{Key: headerRedrives, Value: []byte("-3")}}); n < 1000 {
 		t.Errorf("a count that is none counts %d", n)
 	}
 }
