@@ -40,16 +40,16 @@ type TransactorSettings struct {
 	Compression batch.Compression
 }
 
-// ErrTakenOver: another Transactor has begun under the same transactional ID, or
+// ErrTakenOver says that another Transactor has begun under the same transactional ID, or
 // the broker has given up a transaction for its time-out. Nothing of the
 // transaction that failed is visible.
 var ErrTakenOver = errors.New("another one has taken over the transactional ID, or the transaction took too long")
 
-// ErrRefusedForSize: the broker does not take a batch of this size. Nothing of the
+// ErrRefusedForSize says that the broker does not take a batch of this size. Nothing of the
 // transaction is visible.
 var ErrRefusedForSize = errors.New("the broker refuses it for its size")
 
-// ErrUnknownOutcome: nobody has said whether the transaction is committed. Begin
+// ErrUnknownOutcome says that nobody has said whether the transaction is committed. Begin
 // makes it final; what is visible then has happened.
 var ErrUnknownOutcome = errors.New("the outcome of the transaction is not known")
 
