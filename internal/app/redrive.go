@@ -225,7 +225,7 @@ func (r *Redriver) redrive(ctx context.Context, p int32) error {
 		switch {
 		case why != nil:
 			seen.Foreign++
-			return nil
+			return nil //nolint:nilerr // it is counted and passed over
 		case standing != deadletter.Open:
 			seen.Before++
 			return nil
