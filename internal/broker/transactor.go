@@ -264,10 +264,10 @@ func (t *Transactor) end(ctx context.Context) error {
 // aborted.
 func undone(doing string, err error) error {
 	code, _ := errors.AsType[wire.ErrorCode](err)
-	switch {
-	case code == wire.ProducerFenced || code == wire.InvalidProducerEpoch:
+	if code == wire.ProducerFenced || code == wire.InvalidProducerEpoch {
 		err = fmt.Errorf("%w: %w", ErrTakenOver, err)
-	case code == wire.MessageTooLarge || code == wire.RecordListTooLarge:
+	}
+	if code == wire.MessageTooLarge || code == wire.RecordListTooLarge {
 		err = fmt.Errorf("%w: %w", ErrRefusedForSize, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
