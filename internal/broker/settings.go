@@ -21,6 +21,14 @@ import (
 // forms task p.
 type Topology struct {
 	Input, Results, DeadLetters, State string
+	// Retry are the retry tiers, the first one first.
+	Retry []RetryTier
+}
+
+// RetryTier is a topic whose records wait for a delay.
+type RetryTier struct {
+	Topic string
+	Delay time.Duration
 }
 
 // names are the topics that are set.

@@ -13,6 +13,7 @@ const (
 	roleResults = "results"
 	roleDead    = "dead letters"
 	roleState   = "state"
+	roleRetry   = "retry tier"
 )
 
 // The settings of topics that are looked at.
@@ -37,10 +38,15 @@ const defaultMaxMessageBytes = 1048588
 // leastRetention is how long a topic of ours must keep what waits in it, 0 for
 // one in which nothing waits. What is deleted before is lost without a trace,
 // so a shorter retention keeps the service from starting.
-func leastRetention(role string) time.Duration {
+//
+// A retry tier keeps its records for a week after they are due: that is how long
+// the service may be down.
+func leastRetention(role string, delay time.Duration) time.Duration {
 	switch role {
 	case roleDead:
 		return 30 * 24 * time.Hour
+	case roleRetry:
+		return delay + 7*24*time.Hour
 	default:
 		return 0
 	}
@@ -48,15 +54,19 @@ func leastRetention(role string) time.Duration {
 
 // follows tells whether a topic is the service's own, so that its partitions
 // follow the input's. The results are their readers': they are never changed.
-func follows(role string) bool { return role == roleDead || role == roleState }
+func follows(role string) bool { return role == roleDead || role == roleState || role == roleRetry }
 
 func (a *Admin) wanted() []TopicState {
-	return []TopicState{
+	states := []TopicState{
 		{Role: roleInput, Name: a.topology.Input},
 		{Role: roleResults, Name: a.topology.Results},
 		{Role: roleDead, Name: a.topology.DeadLetters},
 		{Role: roleState, Name: a.topology.State},
 	}
+	for _, t := range a.topology.Retry {
+		states = append(states, TopicState{Role: roleRetry, Name: t.Topic, delay: t.Delay})
+	}
+	return states
 }
 
 // complete fills in what a missing topic is made with.
@@ -70,10 +80,10 @@ func (a *Admin) complete(s *TopicState, partitions int, inputLimit int64) {
 	case roleInput:
 	case roleResults:
 		s.Config = map[string]string{configSize: size, configTimestamp: "LogAppendTime"}
-	case roleDead:
+	case roleDead, roleRetry:
 		s.Config = map[string]string{
 			configSize: size, configTimestamp: "LogAppendTime",
-			configRetention: milliseconds(leastRetention(roleDead)),
+			configRetention: milliseconds(leastRetention(s.Role, s.delay)),
 		}
 	case roleState:
 		s.Config = map[string]string{
@@ -128,6 +138,8 @@ func (r rules) check(partitions int, inputLimit int64) {
 			r.faultf("cleanup.policy is %q and must be \"delete\": compaction keeps one dead letter of a series; mend it with: %s",
 				r.config[configCleanup], r.mend(configCleanup, "delete"))
 		}
+	case roleRetry:
+		r.checkTier(limit, inputLimit)
 	case roleState:
 		if limit < stateRecordBytes {
 			r.faultf("max.message.bytes is %d: state records need up to %d, and one that does not fit would stop its task; mend it with: %s",
@@ -137,6 +149,23 @@ func (r rules) check(partitions int, inputLimit int64) {
 			r.faultf("cleanup.policy is %q and must be \"compact\": retention would delete remembered IDs and windows; mend it with: %s",
 				r.config[configCleanup], r.mend(configCleanup, "compact"))
 		}
+	}
+}
+
+// checkTier: what waits in a tier is the input's own record with its headers, and
+// its age is told by the broker's clock.
+func (r rules) checkTier(limit, inputLimit int64) {
+	if limit < inputLimit+headroom {
+		r.faultf("max.message.bytes is %d: it must be at least the input's %d plus %d, or a large record could not be tried again; mend it with: %s",
+			limit, inputLimit, headroom, r.mend(configSize, strconv.FormatInt(inputLimit+headroom, 10)))
+	}
+	if strings.Contains(r.config[configCleanup], "compact") {
+		r.faultf("cleanup.policy is %q and must be \"delete\": compaction keeps one waiting record of a series; mend it with: %s",
+			r.config[configCleanup], r.mend(configCleanup, "delete"))
+	}
+	if got := r.config[configTimestamp]; got != "LogAppendTime" {
+		r.faultf("message.timestamp.type is %q and must be \"LogAppendTime\": retention must count from when a record began to wait; mend it with: %s",
+			got, r.mend(configTimestamp, "LogAppendTime"))
 	}
 }
 
@@ -160,7 +189,7 @@ func (r rules) checkPartitions(want int) {
 
 // checkRetention: nothing may be deleted that still waits for somebody.
 func (r rules) checkRetention() {
-	least := leastRetention(r.Role)
+	least := leastRetention(r.Role, r.delay)
 	if kept, bounded := retention(r.config); bounded && kept < least {
 		r.faultf("retention.ms is %d (%s) and must be at least %d (%s), or what waits in it is deleted before anybody may have looked; mend it with: %s",
 			kept.Milliseconds(), days(kept), least.Milliseconds(), days(least), r.mend(configRetention, milliseconds(least)))

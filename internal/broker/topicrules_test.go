@@ -3,6 +3,7 @@ package broker
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // What waits in a topic of ours must not be deleted before the contract says:
@@ -29,10 +30,15 @@ func TestRules_RefuseARetentionThatDeletesWhatWaits(t *testing.T) {
 		"input by size cannot be warned": {roleInput, map[string]string{configRetentionBytes: "1"}, nil, 1},
 		"input compacted":                {roleInput, map[string]string{configCleanup: "compact"}, nil, 1},
 		"state is compacted":             {roleState, map[string]string{configCleanup: "compact", configRetention: "1", configRetentionBytes: "1"}, nil, 0},
+		"tier for delay and a week":      {roleRetry, map[string]string{configRetention: "605400000", configTimestamp: "LogAppendTime"}, nil, 0},
+		"tier a ms too short":            {roleRetry, map[string]string{configRetention: "605399999", configTimestamp: "LogAppendTime"}, []string{"605399999", "605400000"}, 0},
+		"tier by size, too":              {roleRetry, map[string]string{configRetentionBytes: "1", configTimestamp: "LogAppendTime"}, nil, 1},
+		"tier compacted":                 {roleRetry, map[string]string{configCleanup: "compact", configTimestamp: "LogAppendTime"}, []string{"compact", "cleanup.policy=delete"}, 0},
+		"tier with the producers' time":  {roleRetry, map[string]string{configTimestamp: "CreateTime"}, []string{"CreateTime", "message.timestamp.type=LogAppendTime"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &TopicState{Role: c.role, Name: "topic", Exists: true, Partitions: 4}
+			s := &TopicState{Role: c.role, Name: "topic", Exists: true, Partitions: 4, delay: 10 * time.Minute}
 			c.config[configSize] = "9000000"
 			rules{s, []string{"k1:9092", "k2:9092"}, c.config}.check(4, 1<<20)
 			if len(s.Faults) != min(1, len(c.faults)) || len(s.Warnings) != c.warns {
@@ -60,6 +66,7 @@ func TestRules_PartitionsFollowTheInput(t *testing.T) {
 		{roleState, 4, 0, ""},
 		{roleState, 3, 4, ""},
 		{roleDead, 1, 4, ""},
+		{roleRetry, 1, 4, ""},
 		{roleState, 5, 0, "cannot be taken away"},
 		{roleResults, 3, 0, "kafka-topics.sh --bootstrap-server k:1 --alter --topic topic --partitions 4"},
 		{roleResults, 5, 0, "cannot be taken away"},

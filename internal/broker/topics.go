@@ -30,6 +30,8 @@ type TopicState struct {
 	// Grow is how many partitions it needs, when it has too few and is the
 	// service's own to grow; 0 when it has enough.
 	Grow int `json:"grow,omitempty"`
+	// delay is that of a retry tier.
+	delay time.Duration
 	// kept is how long it keeps records, 0 for ever.
 	kept time.Duration
 	// Config is what it is made with when it is missing.

@@ -38,7 +38,7 @@ func (w *watch) waiting(ctx context.Context, g *generation, states []TopicState)
 			case s.Role == roleInput:
 				fault, err = w.nearDeletion(ctx, s, p, committed[p].offset)
 				input = append(input, fault)
-			case leastRetention(s.Role) > 0 && int(p) < s.Partitions:
+			case s.Role == roleDead && int(p) < s.Partitions:
 				fault, err = w.nearDeletion(ctx, s, p, 0)
 				dead = append(dead, fault)
 			}
