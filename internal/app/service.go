@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -67,8 +68,8 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 
 // taskMaker returns what makes the record path of a task.
 func (s *Service) taskMaker() (func(int32) broker.Task, error) {
-	settings := pathSettings(s.config, s.deps.Build.Version)
-	if err := settings.Validate(); err != nil {
+	settings, err := pathSettings(s.config, s.deps.Build.Version)
+	if err := errors.Join(err, settings.Validate()); err != nil {
 		return nil, err
 	}
 	metrics := pipeline.NewMetrics(s.registry)
@@ -76,7 +77,7 @@ func (s *Service) taskMaker() (func(int32) broker.Task, error) {
 	return func(int32) broker.Task {
 		var key [16]byte
 		_, _ = rand.Read(key[:]) // never fails (crypto/rand)
-		t, err := pipeline.New(settings, pipeline.Deps{Profile: p, Metrics: metrics, HashKey: key, Now: s.deps.Now})
+		t, err := pipeline.New(settings, pipeline.Deps{Profile: p, Metrics: metrics, HashKey: key, Now: s.deps.Now, Random: mathrand.Float64})
 		if err != nil {
 			panic(fmt.Sprintf("record path: %v", err)) // the same settings were valid above
 		}

@@ -5,6 +5,7 @@ import (
 	"pulse-scorer/internal/broker/batch"
 	"pulse-scorer/internal/config"
 	"pulse-scorer/internal/pipeline"
+	"pulse-scorer/internal/retry"
 	"pulse-scorer/internal/scoring"
 	"pulse-scorer/internal/state"
 )
@@ -29,7 +30,11 @@ func Connection(c config.Config) (broker.Connection, error) {
 // Topology is the topics of an environment.
 func Topology(c config.Config) broker.Topology {
 	t := c.Topics()
-	return broker.Topology{Input: t.Input, Results: t.Output, DeadLetters: t.DLQ, State: t.State}
+	topology := broker.Topology{Input: t.Input, Results: t.Output, DeadLetters: t.DLQ, State: t.State}
+	for i, name := range t.Retry {
+		topology.Retry = append(topology.Retry, broker.RetryTier{Topic: name, Delay: c.RetryDelays[i]})
+	}
+	return topology
 }
 
 // NewAdmin looks after the topics of an environment.
@@ -60,6 +65,7 @@ func engineSettings(c config.Config) (broker.Settings, error) {
 		CommitInterval: c.CommitInterval, TransactionTimeout: c.TransactionTimeout,
 		SessionTimeout: c.SessionTimeout, HeartbeatInterval: c.HeartbeatInterval,
 		StallTimeout: c.StallTimeout, DrainTimeout: c.DrainTimeout, HealthInterval: c.HealthInterval, TopicsCreate: c.TopicsCreate,
+		Parks:          c.RetryOrder == orderByKey,
 		MaxRecordBytes: int(c.MaxRecordBytes), MaxInflightBytes: int(c.MaxInflightBytes),
 		Compression: compression,
 	}, nil
@@ -71,15 +77,23 @@ const (
 	memorySize = 100
 )
 
-func pathSettings(c config.Config, version string) pipeline.Settings {
+// orderByKey is the value of PULSE_RETRY_ORDER that keeps the order of each series.
+const orderByKey = "key"
+
+func pathSettings(c config.Config, version string) (pipeline.Settings, error) {
+	overrides, err := retry.ParseOverrides(c.RetryOverrides)
 	return pipeline.Settings{
+		Retry: retry.Settings{
+			Delays: c.RetryDelays, Jitter: c.RetryJitter, Overrides: overrides,
+			ByKey: c.RetryOrder == orderByKey, MaxParked: c.RetryMaxParked,
+		},
 		Group: c.Group, ScorerVersion: version, DefaultSource: c.DefaultSource,
 		MaxRecordBytes: int(c.MaxRecordBytes), License: c.License,
 		State: state.Settings{
 			DedupeWindow: c.DedupeWindow, DedupeMaxIDs: c.DedupeMaxIDs,
 			WindowSize: windowSize, MemorySize: memorySize,
 		},
-	}
+	}, err
 }
 
 func profile(c config.Config) *scoring.Profile {

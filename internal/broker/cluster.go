@@ -27,6 +27,7 @@ type cluster struct {
 	group     string
 	topology  Topology
 	memory    *memory
+	parks     bool // see Settings
 	// onAnswer is called whenever a broker has answered.
 	onAnswer func()
 
@@ -114,7 +115,10 @@ func (t Topology) topic(to pipeline.Destination) string {
 		return t.DeadLetters
 	case pipeline.State:
 		return t.State
-	case pipeline.Destinations: // and the retry tiers
+	case pipeline.Destinations: // is none
+	}
+	if tier := to.Tier(); tier > 0 && tier <= len(t.Retry) {
+		return t.Retry[tier-1].Topic
 	}
 	panic(fmt.Sprintf("destination %d has no topic", to))
 }

@@ -25,8 +25,11 @@ func (e *Engine) begin(now time.Time) {
 		if !t.ready() {
 			continue
 		}
-		busy = busy || t.working || len(t.queue) > 0
-		if t.working || t.open.next < 0 {
+		if t.held {
+			continue // it must not be sealed
+		}
+		busy = busy || t.working || t.couldProcess(now)
+		if t.working || t.open.next == nil {
 			continue
 		}
 		age := now.Sub(t.open.since)
@@ -59,14 +62,14 @@ func (e *Engine) seal(ready []*task, now time.Time) {
 	g := e.current
 	for _, t := range ready {
 		t.sequence++
-		p := &part{task: t.id, since: t.since, worker: t, before: t.committed, next: t.open.next, records: t.open.records, stateEnd: -1}
+		p := &part{task: t.id, since: t.since, worker: t, before: t.committedOffsets(), next: t.open.next, records: t.open.records, stateEnd: -1}
 		e.txn.parts = append(e.txn.parts, p)
 		e.txn.sealing[t.id] = p
 		t.sealedOldest = t.open.oldestMs
-		t.open = openBatch{next: -1}
+		t.open = openBatch{}
 		t.order(order{
 			kind: orderSeal, nowMs: now.UnixMilli(), next: p.next,
-			owner: ownerRecord{Owner: g.txnID, Sequence: t.sequence, Next: map[string]int64{e.set.Topics.Input: p.next}, Topics: t.ids},
+			owner: ownerRecord{Owner: g.txnID, Sequence: t.sequence, Next: e.set.Topics.nextOf(p), Topics: t.ids},
 		})
 	}
 }
@@ -78,6 +81,8 @@ func (e *Engine) onReply(r reply) {
 	switch r.kind {
 	case orderProcess:
 		e.onProcessed(r)
+	case orderFinish:
+		e.onComputed(r)
 	case orderSeal:
 		if e.txn == nil || e.txn.sealing[t.id] == nil || e.txn.sealing[t.id].worker != t {
 			return // dropped from the transaction meanwhile
@@ -95,45 +100,63 @@ func (e *Engine) onReply(r reply) {
 	}
 }
 
-// onProcessed adds what was computed to the open batch.
+// onProcessed takes what has become of a chunk, and adds what was computed to the
+// open batch.
 func (e *Engine) onProcessed(r reply) {
 	t := r.task
-	if len(t.queue) == 0 || t.queue[0] != r.chunk {
+	s := t.of(r.chunk.tier)
+	if len(s.queue) == 0 || s.queue[0] != r.chunk {
 		r.chunk.buf.release() // rewound meanwhile: the worker has been told to roll back
 		return
 	}
-	if r.err != nil {
-		e.log.Error("fetched input cannot be read; it is fetched again and the partition waits for it",
-			slog.String("topic", e.set.Topics.Input), slog.Int("partition", int(t.id)),
+	now := e.deps.Now()
+	switch {
+	case r.err != nil:
+		e.log.Error("fetched records cannot be read; they are fetched again and the partition waits for them",
+			slog.String("topic", e.set.Topics.source(s.tier)), slog.Int("partition", int(t.id)),
 			slog.Int64("offset", r.next), slog.Any("err", r.err))
-		t.dropQueue()
-		t.position = r.next
-		e.pauseFetch(t)
-	} else if r.finished {
-		t.queue = t.queue[1:]
-		t.queued -= r.chunk.bytes
+		s.dropQueue(nil)
+		s.position = r.next
+		e.pauseFetch(t, s)
+	case r.finished:
+		s.queue = s.queue[1:]
+		s.queued -= r.chunk.bytes
 		r.chunk.buf.release()
+	case !r.due.IsZero():
+		s.notDue(r.due, now, r.next)
 	}
-	if r.next <= t.base && t.open.next < 0 && r.records == 0 {
+	if r.next > s.taken || t.open.next.at(s.tier) >= 0 || r.records > 0 {
+		if t.open.next == nil {
+			t.open.since = now
+		}
+		t.move(s, r.next)
+	}
+	e.onComputed(r)
+}
+
+// onComputed adds what was computed to the open batch.
+func (e *Engine) onComputed(r reply) {
+	t := r.task
+	now := e.deps.Now()
+	t.hold(r.held, now)
+	if t.open.next == nil {
 		return
-	}
-	if t.open.next < 0 {
-		t.open.since = e.deps.Now()
 	}
 	if t.open.records == 0 && r.records > 0 {
 		t.open.oldestMs = r.oldestMs
-		t.open.since = e.deps.Now()
+		t.open.since = now
 	}
 	t.open.records += r.records
 	t.open.bytes = r.bytes
-	t.open.next = r.next
-	t.movedAt = e.deps.Now()
-	e.health.progress()
+	t.movedAt = now
+	if r.records > 0 || !r.held {
+		e.health.progress()
+	}
 }
 
-// pauseFetch leaves the leader of a task alone for a moment.
-func (e *Engine) pauseFetch(t *task) {
-	if leader, err := e.cluster.leader(e.set.Topics.Input, t.id); err == nil && e.fetchers[leader] != nil {
+// pauseFetch leaves the leader of a source alone for a moment.
+func (e *Engine) pauseFetch(t *task, s *source) {
+	if leader, err := e.cluster.leader(e.set.Topics.source(s.tier), t.id); err == nil && e.fetchers[leader] != nil {
 		e.fetchers[leader].resume = e.deps.Now().Add(faultPause)
 	}
 }
@@ -166,8 +189,8 @@ func (e *Engine) onOutcome(tx *transaction) error {
 		mine := e.tasks[t.id] == t
 		switch p.verdict {
 		case committed:
-			t.committed, t.base, t.sealedOldest = p.next, p.next, 0
-			t.holdsState(p, tx.answered, e.set.Topics.Input)
+			t.committedTo(p.next)
+			t.holdsState(p, tx.answered, e.set.Topics)
 			t.order(order{kind: orderCommit, answered: tx.answered})
 			t.movedAt = e.deps.Now()
 			e.health.progress()
@@ -194,13 +217,32 @@ func (e *Engine) onOutcome(tx *transaction) error {
 	return nil
 }
 
+// committedOffsets are the group's.
+func (t *task) committedOffsets() offsets {
+	o := make(offsets, 0, len(t.tiers)+1)
+	for s := range t.each() {
+		o = append(o, s.committed)
+	}
+	return o
+}
+
+// committedTo notes that the group has moved.
+func (t *task) committedTo(next offsets) {
+	for s := range t.each() {
+		if to := next.at(s.tier); to >= 0 {
+			s.begin(to, to)
+		}
+	}
+	t.sealedOldest = 0
+}
+
 // holdsState notes up to where a task's state holds its topic, after a part of it
 // has committed. Where an offset had to tell that it has, nothing is noted: while
 // the question was out, somebody else may have had the task and committed the same
 // offset with another state.
-func (t *task) holdsState(p *part, answered bool, input string) {
+func (t *task) holdsState(p *part, answered bool, topics Topology) {
 	t.stateNext = -1
-	t.written = ownerRecord{Sequence: t.sequence, Next: map[string]int64{input: p.next}, Topics: t.ids}
+	t.written = ownerRecord{Sequence: t.sequence, Next: topics.nextOf(p), Topics: t.ids}
 	if answered && p.stateEnd >= 0 {
 		t.stateNext = p.stateEnd + 1
 	}
@@ -210,7 +252,7 @@ func (t *task) holdsState(p *part, answered bool, input string) {
 func (e *Engine) rollBack(t *task, p *part) {
 	t.order(order{kind: orderRollback, refused: p.refused})
 	t.sequence--
-	t.rewind(t.base)
+	t.rewind()
 }
 
 // reclaim takes tasks that were given up to be restored.

@@ -190,7 +190,7 @@ func (c *committer) prepare(ctx context.Context, g *generation, tasks []int32) e
 	if err := c.ensureProducer(ctx, g); err != nil || c.ended == endUnknown {
 		return err
 	}
-	for _, topic := range []string{c.set.Topics.Results, c.set.Topics.DeadLetters, c.set.Topics.State} {
+	for _, topic := range c.set.Topics.outputs() {
 		for _, task := range tasks {
 			c.doubts[topicPartition{topic, task}] = doubt{c.ended, -1}
 		}
@@ -310,7 +310,7 @@ func (c *committer) noteRefusal(w write, code wire.ErrorCode) {
 	c.metrics.refusals.Inc()
 	c.log.Error("the broker refuses a batch for its size: raise the topic's max.message.bytes; it is written otherwise",
 		slog.String("topic", w.topic), slog.Int("partition", int(w.partition)), slog.Int("bytes", len(w.bytes)),
-		slog.Int("records", int(batch.Count(w.bytes))), slog.Int64("offset", w.batch.origin))
+		slog.Int("records", int(batch.Count(w.bytes))), slog.Int("tier", w.batch.origin.tier), slog.Int64("offset", w.batch.origin.offset))
 	w.part.refused = &refusal{to: w.batch.to, origin: w.batch.origin, alone: batch.Count(w.bytes) == 1, size: w.batch.size}
 }
 
@@ -321,14 +321,14 @@ func (c *committer) noteRefusal(w write, code wire.ErrorCode) {
 // hand: between JoinGroup's and SyncGroup's answer the broker would accept
 // offsets for anybody's partition.
 func (c *committer) commitOffsets(ctx context.Context, g *generation, parts []*part) error {
-	offsets := make(map[int32]int64, len(parts))
+	next := make(map[int32]offsets, len(parts))
 	for _, p := range parts {
-		offsets[p.task] = p.next
+		next[p.task] = p.next
 	}
 	c.offered = true
 	for {
 		err := retry(ctx, func() error {
-			return c.cluster.commitOffsets(ctx, c.txnID, c.producer, c.fenceOf(g), offsets)
+			return c.cluster.commitOffsets(ctx, c.txnID, c.producer, c.fenceOf(g), next)
 		})
 		if err == nil {
 			return nil
@@ -336,14 +336,14 @@ func (c *committer) commitOffsets(ctx context.Context, g *generation, parts []*p
 		if !errors.Is(err, wire.IllegalGeneration) && !errors.Is(err, wire.RebalanceInProgress) {
 			return fmt.Errorf("commit offsets: %w", err)
 		}
-		next, waitErr := c.member.after(ctx, g)
+		later, waitErr := c.member.after(ctx, g)
 		if waitErr != nil {
 			return fmt.Errorf("commit offsets: %w, and no new generation: %w", err, waitErr)
 		}
-		if next == nil || next.txnID != c.txnID || !holdsAll(next, parts) {
+		if later == nil || later.txnID != c.txnID || !holdsAll(later, parts) {
 			return fmt.Errorf("commit offsets: %w: the group has given tasks of this transaction away", err)
 		}
-		g = next
+		g = later
 	}
 }
 

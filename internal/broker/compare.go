@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"pulse-scorer/internal/broker/wire"
 )
@@ -16,29 +17,39 @@ import (
 // nothing in the topic of the same name. Then reading goes on at the log's
 // start: too early is safe, seen IDs make duplicates of it.
 func (r *restore) compare(ctx context.Context) error {
-	e := r.engine
-	r.base = r.offset
-	e.noteRecreated(r.task.id, r.last.Topics, r.ids)
-	recorded, known := r.last.Next[e.set.Topics.Input]
+	r.engine.noteRecreated(r.task.id, r.last.Topics, r.ids)
+	r.base = slices.Clone(r.offset)
+	for tier := range r.base {
+		if err := r.compareSource(ctx, tier); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *restore) compareSource(ctx context.Context, tier int) error {
+	e, committed := r.engine, r.offset[tier]
+	topic := e.set.Topics.source(tier)
+	recorded, known := r.last.Next[topic]
+	isAnother := another(r.last.Topics.source(tier), r.ids.source(tier))
+	attrs := []any{slog.String("topic", topic), slog.Int("partition", int(r.task.id)), slog.Int64("committed", committed)}
 	switch {
 	case !known:
 		return nil
-	case recorded == r.offset && another(r.last.Topics.Input, r.ids.Input):
-		start, err := e.cluster.startOffset(ctx, e.set.Topics.Input, r.task.id, Earliest)
+	case recorded == committed && isAnother:
+		start, err := e.cluster.startOffset(ctx, topic, r.task.id, Earliest)
 		if err != nil {
 			return fmt.Errorf("start of the log of task %d: %w", r.task.id, err)
 		}
-		r.base = start
-		e.log.Error("the group's offset belongs to an input topic that was deleted; going on at the log's start",
-			slog.String("topic", e.set.Topics.Input), slog.Int("partition", int(r.task.id)),
-			slog.Int64("committed", r.offset), slog.Int64("offset", start))
-	case recorded != r.offset:
+		r.base[tier] = start
+		e.log.Error("the group's offset belongs to a topic that was deleted; going on at the log's start",
+			append(attrs, slog.Int64("offset", start))...)
+	case recorded != committed:
 		e.metrics.offsetMismatches.Inc()
 		e.log.Error("the group's offset is not the one the state was written with; going on at the group's",
-			slog.String("topic", e.set.Topics.Input), slog.Int("partition", int(r.task.id)),
-			slog.Int64("committed", r.offset), slog.Int64("state", recorded))
-		if !another(r.last.Topics.Input, r.ids.Input) && r.offset > recorded {
-			e.skipped(r.task.id, recorded, r.offset, "the group's offset was moved forward")
+			append(attrs, slog.Int64("state", recorded))...)
+		if !isAnother && committed > recorded {
+			e.skipped(topic, r.task.id, recorded, committed, "the group's offset was moved forward")
 		}
 	}
 	return nil
@@ -47,15 +58,19 @@ func (r *restore) compare(ctx context.Context) error {
 // noteRecreated says which topics are not those that the state was written
 // with. It says so at every takeover until the next batch has been committed.
 func (e *Engine) noteRecreated(task int32, written, now topicIDs) {
-	for _, topic := range []struct {
+	type change struct {
 		name        string
 		before, now wire.TopicID
-	}{
-		{e.set.Topics.Input, written.Input, now.Input},
+	}
+	topics := []change{
 		{e.set.Topics.Results, written.Results, now.Results},
 		{e.set.Topics.DeadLetters, written.DeadLetters, now.DeadLetters},
 		{e.set.Topics.State, written.State, now.State},
-	} {
+	}
+	for tier := range e.set.Topics.sources() {
+		topics = append(topics, change{e.set.Topics.source(tier), written.source(tier), now.source(tier)})
+	}
+	for _, topic := range topics {
 		if !another(topic.before, topic.now) {
 			continue
 		}
@@ -66,9 +81,9 @@ func (e *Engine) noteRecreated(task int32, written, now topicIDs) {
 	}
 }
 
-// skipped counts input offsets that nobody will read, and names them.
-func (e *Engine) skipped(task int32, from, to int64, why string) {
+// skipped counts offsets that nobody will read, and names them.
+func (e *Engine) skipped(topic string, task int32, from, to int64, why string) {
 	e.metrics.skipped.Add(float64(to - from))
-	e.log.Error("input offsets are passed over unread", slog.String("topic", e.set.Topics.Input), slog.Int("partition", int(task)),
+	e.log.Error("offsets are passed over unread", slog.String("topic", topic), slog.Int("partition", int(task)),
 		slog.Int64("from", from), slog.Int64("to", to-1), slog.Int64("offsets", to-from), slog.String("reason", why))
 }

@@ -19,14 +19,14 @@ func TestDispatch_ATaskWithEnoughComputedWaitsForItsCommit(t *testing.T) {
 		txn  *transaction
 		want bool
 	}{
-		{"nothing computed", openBatch{next: -1}, nil, false},
-		{"a little, just now", openBatch{next: 9, records: 9, bytes: 99, since: now}, nil, false},
-		{"for the commit interval", openBatch{next: 9, records: 9, bytes: 99, since: now.Add(-interval)}, nil, true},
-		{"duplicates only, for the commit interval", openBatch{next: 9, records: 9, since: now.Add(-interval)}, nil, true},
-		{"for the commit interval, but a commit is under way", openBatch{next: 9, records: 9, since: now.Add(-interval)}, &transaction{}, false},
-		{"markers only", openBatch{next: 9, since: now.Add(-interval)}, nil, false},
-		{"as much as a worker computes", openBatch{next: 9, records: 9, bytes: inflight / 8, since: now}, nil, true},
-		{"as much, but a commit is under way", openBatch{next: 9, records: 9, bytes: inflight / 8, since: now}, &transaction{}, true},
+		{"nothing computed", openBatch{}, nil, false},
+		{"a little, just now", openBatch{next: offsets{9}, records: 9, bytes: 99, since: now}, nil, false},
+		{"for the commit interval", openBatch{next: offsets{9}, records: 9, bytes: 99, since: now.Add(-interval)}, nil, true},
+		{"duplicates only, for the commit interval", openBatch{next: offsets{9}, records: 9, since: now.Add(-interval)}, nil, true},
+		{"for the commit interval, but a commit is under way", openBatch{next: offsets{9}, records: 9, since: now.Add(-interval)}, &transaction{}, false},
+		{"markers only", openBatch{next: offsets{9}, since: now.Add(-interval)}, nil, false},
+		{"as much as a worker computes", openBatch{next: offsets{9}, records: 9, bytes: inflight / 8, since: now}, nil, true},
+		{"as much, but a commit is under way", openBatch{next: offsets{9}, records: 9, bytes: inflight / 8, since: now}, &transaction{}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

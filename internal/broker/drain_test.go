@@ -34,7 +34,7 @@ func TestDrain_CommitsTheOffsetOfWhatIsUnderWay(t *testing.T) {
 	underWay := &chunk{next: 870, bytes: 10, buf: mem.buffer(10)}
 	waiting := &chunk{next: 900, bytes: 10, buf: mem.buffer(10)}
 	w.queue, w.queued = []*chunk{underWay, waiting}, 20
-	w.open = openBatch{records: 290, next: 870}
+	w.open = openBatch{records: 290, next: offsets{870}}
 	w.order(order{kind: orderProcess, chunk: underWay})
 	e.tasks[3] = w
 
@@ -44,8 +44,8 @@ func TestDrain_CommitsTheOffsetOfWhatIsUnderWay(t *testing.T) {
 	}
 	e.onReply(reply{task: w, kind: orderProcess, chunk: underWay, finished: true, next: 875, records: 5})
 
-	if w.open.next != 875 || w.open.records != 295 {
-		t.Errorf("the batch ends at %d with %d records, want 875 and 295: what is in it must be what it commits", w.open.next, w.open.records)
+	if w.open.next.at(0) != 875 || w.open.records != 295 {
+		t.Errorf("the batch ends at %d with %d records, want 875 and 295: what is in it must be what it commits", w.open.next.at(0), w.open.records)
 	}
 	if len(w.queue) != 0 || w.queued != 0 {
 		t.Errorf("%d chunks of %d bytes are left, want none", len(w.queue), w.queued)

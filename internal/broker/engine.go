@@ -56,6 +56,9 @@ type Engine struct {
 	restores chan struct{} // a place for each restore that may run at once
 	memory   *memory
 	observed time.Time
+	// wake goes off at wakeAt, when a record of a tier becomes due.
+	wake   *time.Timer
+	wakeAt time.Time
 
 	warm      map[int32]*warmState // of tasks that were given away
 	mostTasks int                  // that there were at once
@@ -94,6 +97,7 @@ func New(conn Connection, set Settings, deps Deps) (*Engine, error) {
 		restores: make(chan struct{}, parallelRestores),
 		memory:   mem,
 	}
+	c.parks = set.Parks
 	c.onAnswer = e.health.answered
 	e.member = newMember(c, set, deps.Log, m, deps.Now)
 	e.committer = newCommitter(c, set, e.member, deps, m)
@@ -167,6 +171,8 @@ const tick = 100 * time.Millisecond
 func (e *Engine) loop(ctx context.Context) error { //nolint:cyclop // everything that can happen, side by side
 	timer := time.NewTicker(tick)
 	defer timer.Stop()
+	e.wake = time.NewTimer(tick)
+	defer e.wake.Stop()
 	stop := ctx.Done()
 	for {
 		e.dispatch()
@@ -200,6 +206,8 @@ func (e *Engine) loop(ctx context.Context) error { //nolint:cyclop // everything
 		case r := <-e.resets:
 			e.onReset(r)
 		case <-timer.C:
+		case <-e.wake.C:
+			e.wakeAt = time.Time{}
 		}
 	}
 }
@@ -209,10 +217,20 @@ func (e *Engine) dispatch() {
 	now := e.deps.Now()
 	room := e.set.MaxInflightBytes/2 - e.openBytes()
 	for _, t := range e.tasks {
-		if t.ready() && !t.working && len(t.queue) > 0 && room > 0 && !e.draining && !e.mustSeal(t, now) {
-			t.order(order{kind: orderProcess, chunk: t.queue[0]})
+		if !t.ready() || t.working || e.draining {
+			continue
+		}
+		if t.held {
+			t.askHeld(now)
+			continue
+		}
+		if room > 0 && !e.mustSeal(t, now) {
+			if s := t.next(now); s != nil {
+				t.order(order{kind: orderProcess, chunk: s.queue[0], freeSince: t.freeSince})
+			}
 		}
 	}
+	e.wakeWhenDue(now)
 	if !e.draining {
 		e.planFetches(now)
 	}
@@ -229,7 +247,7 @@ func (e *Engine) dispatch() {
 // and its worker would read a chunk from its beginning for each further record
 // (TestDispatch_ATaskWithEnoughComputedWaitsForItsCommit).
 func (e *Engine) mustSeal(t *task, now time.Time) bool {
-	if t.open.next < 0 {
+	if t.open.next == nil {
 		return false
 	}
 	if e.txn != nil {
@@ -254,6 +272,9 @@ func (e *Engine) drained() bool {
 		return false
 	}
 	for _, t := range e.tasks {
+		if t.held {
+			continue // its next owner does it again: nobody knows how long the hold lasts
+		}
 		if t.working || (t.ready() && t.open.records > 0) {
 			return false
 		}
@@ -307,7 +328,7 @@ func (e *Engine) rebalance(g *generation) {
 func (e *Engine) drop(t *task, why string) {
 	delete(e.tasks, t.id)
 	t.releasedAt = e.member.sureAt()
-	t.dropQueue()
+	t.dropQueues()
 	e.metrics.forget(e.set.Topics.Input, t.id)
 	e.log.Info("task released", slog.Int("task", int(t.id)), slog.String("reason", why))
 	if !t.ready() {
@@ -328,8 +349,11 @@ func (e *Engine) drop(t *task, why string) {
 // newTask is a task that has been assigned and is not yet ours.
 func (e *Engine) newTask(id int32) *task {
 	t := &task{
-		id: id, since: e.current.since[id], end: -1, stable: -1, stateNext: -1, open: openBatch{next: -1},
+		id: id, since: e.current.since[id], stateNext: -1, source: newSource(0),
 		orders: make(chan order, ordersCapacity), abandoned: make(chan struct{}),
+	}
+	for tier := range e.set.Topics.Retry {
+		t.tiers = append(t.tiers, newSource(tier+1))
 	}
 	t.ctx, t.cancel = context.WithCancelCause(e.work)
 	return t
@@ -338,12 +362,12 @@ func (e *Engine) newTask(id int32) *task {
 // newWorker is what runs the record path of a restored task.
 func (e *Engine) newWorker(t *task, path Task) *worker {
 	w := &worker{
-		task: t, path: path, out: newOutput(e.memory), topic: e.set.Topics.Input,
-		now: e.deps.Now, limit: e.set.chunkBytes(),
+		task: t, path: path, out: newOutput(e.memory), topics: e.set.Topics,
+		now: e.deps.Now, lateness: e.metrics.lateness.Observe, limit: e.set.chunkBytes(),
 		cursor: batch.NewCursor(batch.Limits{
 			Inflate: e.set.MaxInflightBytes / 8, Part: e.set.MaxInflightBytes / 4,
 		}),
-		refused: make(map[int64]pipeline.Destination),
+		refused: make(map[place]pipeline.Destination),
 	}
 	w.out.refused = w.refused
 	return w

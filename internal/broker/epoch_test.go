@@ -24,10 +24,10 @@ func TestFetch_AnswersFromBeforeARewindAreVoid(t *testing.T) {
 		w := e.newTask(3)
 		w.phase, w.fetching = phaseRunning, true
 		e.tasks[3] = w
-		w.rewind(0)
-		plan := fetchPlan{leader: 1, partitions: []plannedPartition{{task: w, epoch: w.epoch, offset: 0}}}
+		w.rewind()
+		plan := fetchPlan{leader: 1, partitions: []plannedPartition{{task: w, source: &w.source, epoch: w.epoch, offset: 0}}}
 		if rewound {
-			w.rewind(0)
+			w.rewind()
 		}
 		answer := fetchedPartition{partition: 3, end: 1, stable: 1, set: set}
 		if err := e.onFetched(fetchResult{plan: plan, parts: []fetchedPartition{answer}, buf: mem.buffer(1)}); err != nil {

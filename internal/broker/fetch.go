@@ -43,6 +43,7 @@ type fetchPlan struct {
 
 type plannedPartition struct {
 	task   *task
+	source *source
 	topic  wire.TopicID
 	epoch  int
 	offset int64
@@ -57,6 +58,7 @@ type fetchResult struct {
 
 // fetchedPartition is one partition of an answer.
 type fetchedPartition struct {
+	topic     wire.TopicID
 	partition int32
 	code      wire.ErrorCode
 	end       int64 // high watermark
@@ -69,14 +71,14 @@ type fetchedPartition struct {
 func (e *Engine) planFetches(now time.Time) {
 	room := e.set.MaxInflightBytes - e.inflightBytes()
 	byLeader := make(map[int32][]plannedPartition)
-	for _, t := range e.fetchable() {
-		leader, err := e.cluster.leader(e.set.Topics.Input, t.id)
+	for _, p := range e.fetchable(now) {
+		leader, err := e.cluster.leader(e.set.Topics.source(p.source.tier), p.task.id)
 		if err != nil {
-			t.away = true
+			p.source.away = true
 			e.cluster.refresh()
 			continue
 		}
-		byLeader[leader] = append(byLeader[leader], plannedPartition{task: t, topic: t.ids.Input, epoch: t.epoch, offset: t.position})
+		byLeader[leader] = append(byLeader[leader], p)
 	}
 	for leader, parts := range byLeader {
 		f := e.fetchers[leader]
@@ -92,18 +94,19 @@ func (e *Engine) planFetches(now time.Time) {
 		f.asked = int(plan.maxBytes)
 		room -= f.asked
 		for _, p := range parts {
-			p.task.fetching = true
+			p.source.fetching = true
 		}
 		e.group.Go(func() error { return e.fetch(e.work, plan) })
 	}
 }
 
-// fetchable are the tasks that want input, starting at another one each time:
-// a broker fills its answer in the order of the request.
-func (e *Engine) fetchable() []*task {
+// fetchable are the partitions that are wanted, those of tiers before those of the
+// input, each starting at another task each time: a broker fills its answer in the
+// order of the request, and tiers hold little.
+func (e *Engine) fetchable(now time.Time) []plannedPartition {
 	var ts []*task
 	for _, t := range e.tasks {
-		if t.ready() && !t.fetching && t.queued < partitionBytes {
+		if t.ready() && !t.held {
 			ts = append(ts, t)
 		}
 	}
@@ -112,14 +115,24 @@ func (e *Engine) fetchable() []*task {
 		e.rotation = (e.rotation + 1) % len(ts)
 		ts = slices.Concat(ts[e.rotation:], ts[:e.rotation])
 	}
-	return ts
+	var ps []plannedPartition
+	for tier := e.set.Topics.sources() - 1; tier >= 0; tier-- {
+		for _, t := range ts {
+			if s := t.of(tier); s.wanted(now) {
+				ps = append(ps, plannedPartition{task: t, source: s, topic: t.ids.source(tier), epoch: s.epoch, offset: s.position})
+			}
+		}
+	}
+	return ps
 }
 
 // inflightBytes is everything that is in memory on its way.
 func (e *Engine) inflightBytes() int {
 	n := e.openBytes()
 	for _, t := range e.tasks {
-		n += t.queued
+		for s := range t.each() {
+			n += s.queued
+		}
 	}
 	for _, f := range e.fetchers {
 		n += f.asked
@@ -146,11 +159,11 @@ func (e *Engine) onFetched(r fetchResult) error {
 	f := e.fetchers[r.plan.leader]
 	f.busy, f.asked = false, 0
 	for _, p := range r.plan.partitions {
-		p.task.fetching = false
+		p.source.fetching = false
 	}
 	if r.err != nil {
 		for _, p := range r.plan.partitions {
-			p.task.away = true
+			p.source.away = true
 		}
 		f.resume = e.deps.Now().Add(faultPause)
 		e.cluster.refresh()
@@ -160,12 +173,12 @@ func (e *Engine) onFetched(r fetchResult) error {
 	defer r.buf.release()
 	e.health.answered()
 	for _, p := range r.plan.partitions {
-		i := slices.IndexFunc(r.parts, func(fp fetchedPartition) bool { return fp.partition == p.task.id })
-		if i < 0 || e.tasks[p.task.id] != p.task || guardEpoch && p.task.epoch != p.epoch {
+		i := slices.IndexFunc(r.parts, func(fp fetchedPartition) bool { return fp.partition == p.task.id && fp.topic == p.topic })
+		if i < 0 || e.tasks[p.task.id] != p.task || guardEpoch && p.source.epoch != p.epoch {
 			continue // released or rewound meanwhile
 		}
 		if code := r.parts[i].code; final(code) {
-			return fatalf("fetch %s-%d: %w", e.set.Topics.Input, p.task.id, code)
+			return fatalf("fetch %s-%d: %w", e.set.Topics.source(p.source.tier), p.task.id, code)
 		}
 		e.accept(p, r.parts[i], r.buf, f)
 	}
@@ -174,20 +187,20 @@ func (e *Engine) onFetched(r fetchResult) error {
 
 // accept takes one partition of an answer.
 func (e *Engine) accept(p plannedPartition, got fetchedPartition, buf *buffer, f *fetcher) {
-	t := p.task
+	t, s := p.task, p.source
 	switch {
 	case got.code == wire.OffsetOutOfRange:
-		e.outOfRange(t)
+		e.outOfRange(t, s)
 		return
 	case got.code != 0:
-		t.away = true
+		s.away = true
 		f.resume = e.deps.Now().Add(faultPause)
 		e.cluster.refresh()
-		e.log.Warn("partition cannot be fetched at present", slog.String("topic", e.set.Topics.Input),
+		e.log.Warn("partition cannot be fetched at present", slog.String("topic", e.set.Topics.source(s.tier)),
 			slog.Int("partition", int(t.id)), slog.Any("err", got.code))
 		return
 	}
-	t.end, t.stable, t.away = got.end, got.stable, false
+	s.end, s.stable, s.away = got.end, got.stable, false
 	next, whole, err := wholeBatches(got.set)
 	if err != nil || len(whole) == 0 {
 		if err != nil {
@@ -197,62 +210,72 @@ func (e *Engine) accept(p plannedPartition, got fetchedPartition, buf *buffer, f
 		return
 	}
 	buf.retain()
-	t.queue = append(t.queue, &chunk{
-		rest: whole, next: p.offset, bytes: len(whole), buf: buf,
+	s.queue = append(s.queue, &chunk{
+		tier: s.tier, rest: whole, next: p.offset, bytes: len(whole), buf: buf,
 		aborted: abortedTransactions{pending: got.aborted},
 	})
-	t.queued += len(whole)
-	t.position = next
+	s.queued += len(whole)
+	s.position = next
+	if s.tier > 0 {
+		s.due = time.Time{} // to be told by the record itself
+	}
 }
 
 // outOfRange goes on at the start of the log, loudly: retention has passed the
 // group's offset, or the topic was made anew. Reading too early is safe, seen
 // IDs make duplicates of it; reading too late would lose records.
-func (e *Engine) outOfRange(t *task) {
+func (e *Engine) outOfRange(t *task, s *source) {
 	e.metrics.offsetResets.Inc()
-	epoch := t.epoch
+	epoch := s.epoch
 	e.group.Go(func() error {
-		start, err := e.cluster.logStart(e.work, e.set.Topics.Input, t.id)
+		start, err := e.cluster.logStart(e.work, e.set.Topics.source(s.tier), t.id)
 		select {
-		case e.resets <- offsetReset{task: t, epoch: epoch, start: start, err: err}:
+		case e.resets <- offsetReset{task: t, source: s, epoch: epoch, start: start, err: err}:
 		case <-e.work.Done():
 		}
 		return nil
 	})
-	t.fetching = true // until the answer is here
+	s.fetching = true // until the answer is here
 }
 
 type offsetReset struct {
-	task  *task
-	epoch int
-	start int64
-	err   error
+	task   *task
+	source *source
+	epoch  int
+	start  int64
+	err    error
 }
 
 func (e *Engine) onReset(r offsetReset) {
-	r.task.fetching = false
-	if e.tasks[r.task.id] != r.task || r.task.epoch != r.epoch {
+	t, s := r.task, r.source
+	s.fetching = false
+	if e.tasks[t.id] != t || s.epoch != r.epoch {
 		return // released or rewound meanwhile: it is not at that offset any more
 	}
 	if r.err != nil {
-		e.log.Warn("start of the log is not known yet", slog.Int("partition", int(r.task.id)), slog.Any("err", r.err))
-		e.pauseFetch(r.task)
+		e.log.Warn("start of the log is not known yet", slog.Int("partition", int(t.id)), slog.Any("err", r.err))
+		e.pauseFetch(t, s)
 		return
 	}
+	topic := e.set.Topics.source(s.tier)
 	e.log.Error("the group's offset is outside the log: records between it and the log's start are gone unread, if there were any",
-		slog.String("topic", e.set.Topics.Input), slog.Int("partition", int(r.task.id)),
-		slog.Int64("offset", r.task.position), slog.Int64("log_start", r.start))
-	if r.start > r.task.position {
-		e.skipped(r.task.id, r.task.position, r.start, "retention had deleted them before they were read")
+		slog.String("topic", topic), slog.Int("partition", int(t.id)),
+		slog.Int64("offset", s.position), slog.Int64("log_start", r.start))
+	if r.start > s.position {
+		e.skipped(topic, t.id, s.position, r.start, "retention had deleted them before they were read")
 	}
-	r.task.position = r.start
-	if len(r.task.queue) == 0 && !r.task.working && r.task.open.next < 0 && (e.txn == nil || !e.txn.holds(r.task)) {
+	s.position, s.taken = r.start, r.start
+	idle := len(s.queue) == 0 && !t.working && t.open.next.at(s.tier) < 0
+	if idle && (e.txn == nil || !e.txn.holds(t)) {
 		// A batch that is rolled back is asked for again: if it is gone by
 		// then, that is said (TestOnReset_DoesNotPassOverWhatIsBeingCommitted).
-		r.task.base = r.start
+		s.base = r.start
 	}
-	if r.task.open.next < 0 && !r.task.working && len(r.task.queue) == 0 {
+	if idle {
 		// Should nothing come any more, the offset moves all the same.
-		r.task.open.next, r.task.open.since = r.start, e.deps.Now()
+		if t.open.next == nil {
+			t.open.since = e.deps.Now()
+		}
+		t.move(s, r.start)
 	}
 }

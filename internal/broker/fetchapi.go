@@ -102,7 +102,7 @@ func (c *cluster) fetchFrom(ctx context.Context, node int32, req *wire.FetchRequ
 			return cmp.Compare(a.FirstOffset, b.FirstOffset)
 		})
 		parts[i] = fetchedPartition{
-			partition: p.Partition, code: p.Code, end: p.HighWatermark, stable: p.LastStable, set: p.Records, aborted: p.Aborted,
+			topic: p.Topic, partition: p.Partition, code: p.Code, end: p.HighWatermark, stable: p.LastStable, set: p.Records, aborted: p.Aborted,
 		}
 	}
 	return parts, buf, nil

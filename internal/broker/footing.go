@@ -48,7 +48,7 @@ func (to *takeover) noState(task int32, committed committedOffset) {
 		return
 	}
 	to.said[task] = true
-	if len(committers(map[int32]committedOffset{task: committed}, to.engine.set.Group)) > 0 {
+	if ours(committed.metadata, to.engine.set.Group) {
 		to.engine.stateLost(task, "its partition is empty although the group has worked on it: the topic was deleted and made again")
 		return
 	}
@@ -101,7 +101,7 @@ func (c *cluster) firstTasks(ctx context.Context) (int32, error) {
 		return 0, err
 	}
 	for p := n - 1; p >= 0; p-- {
-		if offsets[p].offset >= 0 {
+		if offsets[p].input().offset >= 0 {
 			return p + 1, nil
 		}
 		written, err := c.listOffset(ctx, c.topology.State, p, wire.LatestOffset, false)
@@ -129,6 +129,7 @@ func (to *takeover) forgotten(ctx context.Context, task int32) (int64, error) {
 		to.fresh[task] = true
 		return to.start(ctx, task)
 	}
+	to.last[task] = last
 	next, known := last.Next[e.set.Topics.Input]
 	attrs := []any{slog.String("topic", e.set.Topics.Input), slog.Int("partition", int(task))}
 	say := !to.said[task]
@@ -194,6 +195,22 @@ func (to *takeover) lastWord(ctx context.Context, task int32) (last ownerRecord,
 		}
 	}
 	return last, begun, nil
+}
+
+// tierFooting is where a tier goes on: at the group's offset, or where the state was
+// written with it, or else at its start. To read it again is safe within the dedupe
+// window: what has its outcome is a duplicate.
+func (to *takeover) tierFooting(ctx context.Context, task int32, tier int, committed committedOffset) (int64, error) {
+	if committed.offset >= 0 {
+		return committed.offset, nil
+	}
+	e := to.engine
+	topic := e.set.Topics.source(tier)
+	last, known := to.last[task]
+	if next, written := last.Next[topic]; known && written && last.Topics.source(tier) == to.topics.source(tier) {
+		return next, nil
+	}
+	return e.cluster.startOffset(ctx, topic, task, Earliest)
 }
 
 // stateLost says that a task has forgotten what it knew.

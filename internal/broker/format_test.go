@@ -31,7 +31,7 @@ func TestFormats_AreThoseOfVersion1(t *testing.T) {
 		{"new member", string(encodeMetadata(memberMetadata{Version: metadataVersion, TxnID: "g-1", Generation: -1})), golden("member.json", "g-1", -1, "null")},
 		{"assignment", string(encodeMetadata(assignmentMetadata{Version: metadataVersion, TxnIDs: []string{"g-1", "g-2"}})), golden("assignment.json", `["g-1","g-2"]`)},
 		{"owner record", string(owner.encode()), golden("owner.json", "g-1", 7, "in", 9)},
-		{"offset metadata", committers(map[int32]committedOffset{0: {9, golden("offset.txt", "g-1")}}, "g")[0], "g-1"},
+		{"offset metadata", committers(map[int32]groupOffsets{0: {{9, golden("offset.txt", "g-1")}}}, "g")[0], "g-1"},
 		{"key of an owner record", ownerKey, "\x00owner"},
 		{"key of a claim", claimKey, "\x00claim"},
 		{"protocol", protocolName, "pulse-whole-task-sticky"},

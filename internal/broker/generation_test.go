@@ -80,7 +80,7 @@ func TestMissing_IsWhoHasGone(t *testing.T) {
 // Other clients keep what they like in the metadata of a group's offsets.
 func TestCommitters_AreOurTransactionalIDsOnly(t *testing.T) {
 	t.Parallel()
-	got := committers(map[int32]committedOffset{0: {5, ""}, 1: {6, "g-12ab"}, 2: {7, "AgAAAX=="}, 3: {8, "other-g-1"}}, "g")
+	got := committers(map[int32]groupOffsets{0: {{5, ""}}, 1: {{6, "g-12ab"}}, 2: {{7, "AgAAAX=="}}, 3: {{8, "other-g-1"}}}, "g")
 	if !slices.Equal(got, []string{"g-12ab"}) {
 		t.Errorf("%v, want [g-12ab]", got)
 	}

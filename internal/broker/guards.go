@@ -45,6 +45,8 @@ const (
 	guardReadCommitted = true
 	// guardEpoch drops fetch answers from before a rewind.
 	guardEpoch = true
+	// guardNotBefore leaves records of tiers alone until they are due.
+	guardNotBefore = true
 	// guardStableOffsets waits for offsets that a transaction still holds.
 	guardStableOffsets = true
 	// guardFenceDead fences former owners that are gone before the offsets are

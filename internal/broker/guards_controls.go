@@ -22,6 +22,7 @@ var (
 	guardAbortFilter    = guarded("abort-filter")
 	guardReadCommitted  = guarded("read-committed")
 	guardEpoch          = guarded("epoch")
+	guardNotBefore      = guarded("not-before")
 	guardStableOffsets  = guarded("stable-offsets")
 	guardFenceDead      = guarded("fence-dead")
 	guardFenceHung      = guarded("fence-hung")

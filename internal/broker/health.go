@@ -27,6 +27,7 @@ type health struct {
 	lastAnswer   time.Time
 	lastProgress time.Time
 	hold         string
+	enrichers    bool         // tasks wait for external enrichers
 	check        *HealthCheck // the last one
 }
 
@@ -39,6 +40,9 @@ func (h *health) progress() { h.change(func() { h.lastProgress = h.now() }) }
 
 // holdFor declares why no progress is to be expected.
 func (h *health) holdFor(reason string) { h.change(func() { h.hold = reason }) }
+
+// waitForEnrichers says whether tasks wait for external enrichers.
+func (h *health) waitForEnrichers(wait bool) { h.change(func() { h.enrichers = wait }) }
 
 func (h *health) topicsChecked() { h.change(func() { h.topicsValid = true }) }
 
@@ -75,7 +79,7 @@ func (h *health) checked(c *HealthCheck) { h.change(func() { h.check = c }) }
 // held tells whether something is known that explains that nothing goes on. The
 // caller holds the lock.
 func (h *health) held() bool {
-	return h.hold != "" || h.restoring > 0 || !h.joined || h.now().Sub(h.lastAnswer) > answerLimit
+	return h.hold != "" || h.enrichers || h.restoring > 0 || !h.joined || h.now().Sub(h.lastAnswer) > answerLimit
 }
 
 func (h *health) change(do func()) {

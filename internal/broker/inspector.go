@@ -78,7 +78,7 @@ func (i *Inspector) Committed(ctx context.Context, partitions int32) ([]int64, e
 	for p := range tasks {
 		tasks[p] = int32(p)
 	}
-	var got map[int32]committedOffset
+	var got map[int32]groupOffsets
 	err := i.patiently(ctx, func() (err error) {
 		got, err = i.cluster.offsets(ctx, tasks, false)
 		return err
@@ -91,7 +91,7 @@ func (i *Inspector) Committed(ctx context.Context, partitions int32) ([]int64, e
 	for p := range out {
 		out[p] = NoOffset
 		if !gone {
-			out[p] = got[int32(p)].offset
+			out[p] = got[int32(p)].input().offset
 		}
 	}
 	return out, nil

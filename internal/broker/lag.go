@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"strconv"
 	"time"
 )
 
@@ -11,7 +12,7 @@ func (e *Engine) observe(now time.Time) {
 	}
 	e.observed = now
 	e.noteTopics()
-	pending := false
+	pending, held := false, false
 	for _, t := range e.tasks {
 		if !t.ready() || t.end < 0 {
 			continue
@@ -19,18 +20,39 @@ func (e *Engine) observe(now time.Time) {
 		records := t.lag()
 		// What an open upstream transaction holds back is lag, and nothing
 		// that could be fetched.
-		pending = pending || (t.stable > t.base && !t.away)
+		held = held || t.held
+		for s := range t.each() {
+			pending = pending || s.pending(now)
+		}
 		e.metrics.lag(e.set.Topics.Input, t.id, records, t.lagSeconds(records, now))
 	}
+	e.health.waitForEnrichers(held)
 	e.health.work(pending)
+	e.observeTiers()
 	e.observeRestores(now)
 	e.expireWarm(now)
 	e.releaseStalled(now)
 }
 
+// observeTiers shows how much waits in each tier.
+func (e *Engine) observeTiers() {
+	for tier := 1; tier < e.set.Topics.sources(); tier++ {
+		waiting := int64(0)
+		for _, t := range e.tasks {
+			if t.ready() {
+				waiting += t.of(tier).behind()
+			}
+		}
+		e.metrics.retryPending.WithLabelValues(strconv.Itoa(tier)).Set(float64(waiting))
+	}
+}
+
+// behind is the distance from the group's offset to the end.
+func (s *source) behind() int64 { return max(0, s.end-s.base) }
+
 // lag is what the group has still to commit: the end of the partition as the
 // broker last told it, minus the committed offset, as Kafka's own tools count.
-func (t *task) lag() int64 { return max(0, t.end-t.base) }
+func (t *task) lag() int64 { return t.behind() }
 
 // lagSeconds is the age of the oldest record that is not committed. Before it
 // has been read nobody knows its timestamp; then it is the time since lag was

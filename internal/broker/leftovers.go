@@ -42,14 +42,14 @@ func (to *takeover) endHeldOffsets(ctx context.Context) error {
 
 // endHanging ends what hangs in the tasks' results, dead letters and state, each as
 // the group's stable offsets say.
-func (to *takeover) endHanging(ctx context.Context, stable map[int32]committedOffset) error {
+func (to *takeover) endHanging(ctx context.Context, stable map[int32]groupOffsets) error {
 	if len(to.former) == 0 {
 		return nil
 	}
 	e := to.engine
 	var partitions []topicPartition
 	for task := range stable {
-		for _, topic := range []string{e.set.Topics.Results, e.set.Topics.DeadLetters, e.set.Topics.State} {
+		for _, topic := range e.set.Topics.outputs() {
 			partitions = append(partitions, topicPartition{topic, task})
 		}
 	}
@@ -72,7 +72,7 @@ func (to *takeover) endHanging(ctx context.Context, stable map[int32]committedOf
 		if found.producer < 0 {
 			continue // written without a transaction between two looks
 		}
-		left := to.leftover(found, stable[tp.partition].offset)
+		left := to.leftover(found, stable[tp.partition].offsets())
 		if left.end == endUnknown {
 			e.log.Error("a transaction is open for long that is none of a former owner's, or nobody knows how it has ended; "+
 				"readers of committed records wait: see kafka-transactions.sh find-hanging",
@@ -95,21 +95,39 @@ type leftover struct {
 	end   ended
 }
 
-// leftover tells by a partition's oldest open record and the stable offset of its
+// leftover tells by a partition's oldest open record and the stable offsets of its
 // task. Where they do not say, the owner's last transaction does.
-func (to *takeover) leftover(found openRecord, stable int64) leftover {
+func (to *takeover) leftover(found openRecord, stable offsets) leftover {
 	for id, f := range to.former {
 		switch {
 		case f.producer.id != found.producer:
-		case found.next < 0 || stable < 0:
-			return leftover{id, f.ended}
-		case found.next <= stable:
-			return leftover{id, endCommitted}
 		default:
-			return leftover{id, endAborted}
+			return leftover{id, found.ended(stable, f.ended)}
 		}
 	}
 	return leftover{}
+}
+
+// ended tells by the offsets that a record names how its transaction has ended: with
+// all of them, or with none. last is what counts where it names none, or the group has
+// none of them.
+func (found openRecord) ended(stable offsets, last ended) ended {
+	named := false
+	for tier, next := range found.next {
+		switch at := stable.at(tier); {
+		case next < 0:
+		case at < 0:
+			return last
+		case next > at:
+			return endAborted
+		default:
+			named = true
+		}
+	}
+	if !named {
+		return last
+	}
+	return endCommitted
 }
 
 func (to *takeover) endAgain(ctx context.Context, id string, end ended, partitions []topicPartition, held bool) error {

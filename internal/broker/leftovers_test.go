@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func TestTakeover_WaitsForAPartitionInDoubt(t *testing.T) {
 		engine: &Engine{set: c.set, cluster: c.cluster, log: c.log, metrics: c.metrics},
 		tasks:  []*task{{id: 1}}, former: map[string]former{"g-dead": {ended: endCommitted}},
 	}
-	if err := to.endHanging(t.Context(), map[int32]committedOffset{1: {}}); !errors.Is(err, wire.LeaderNotAvailable) {
+	if err := to.endHanging(t.Context(), map[int32]groupOffsets{1: {{}}}); !errors.Is(err, wire.LeaderNotAvailable) {
 		t.Fatalf("a partition cannot be looked at, and the answer is %v, want %v", err, wire.LeaderNotAvailable)
 	}
 }
@@ -41,16 +42,16 @@ func TestLeftovers_AreJudgedByOwnerAndOffset(t *testing.T) {
 		stable int64
 		want   leftover
 	}{
-		"committed before the last one": {openRecord{1, 10}, 10, leftover{"g-a", endCommitted}},
-		"not committed":                 {openRecord{1, 11}, 10, leftover{"g-a", endAborted}},
-		"not committed, the last one":   {openRecord{2, 11}, 10, leftover{"g-b", endAborted}},
-		"a record that does not say":    {openRecord{2, -1}, 10, leftover{"g-b", endCommitted}},
-		"a group that does not say":     {openRecord{1, 1}, -1, leftover{"g-a", endAborted}},
-		"somebody else's":               {openRecord{3, 1}, 10, leftover{}},
+		"committed before the last one": {openRecord{1, offsets{10}}, 10, leftover{"g-a", endCommitted}},
+		"not committed":                 {openRecord{1, offsets{11}}, 10, leftover{"g-a", endAborted}},
+		"not committed, the last one":   {openRecord{2, offsets{11}}, 10, leftover{"g-b", endAborted}},
+		"a record that does not say":    {openRecord{2, nil}, 10, leftover{"g-b", endCommitted}},
+		"a group that does not say":     {openRecord{1, offsets{1}}, -1, leftover{"g-a", endAborted}},
+		"somebody else's":               {openRecord{3, offsets{1}}, 10, leftover{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := to.leftover(tc.found, tc.stable); got != tc.want {
+			if got := to.leftover(tc.found, offsets{tc.stable}); got != tc.want {
 				t.Errorf("%v with %d committed is %v, want %v", tc.found, tc.stable, got, tc.want)
 			}
 		})
@@ -104,7 +105,7 @@ func letterOf(offset int64) *kgo.Record {
 }
 
 func resultOf(offset int64) *kgo.Record {
-	return &kgo.Record{Topic: "out", Value: fmt.Appendf(nil, `{"id":"x","input":{"topic":"in","partition":0,"offset":%d}}`, offset)}
+	return &kgo.Record{Topic: "out", Value: fmt.Appendf(nil, `{"id":"x","input":{"topic":"in","partition":0,"offset":%d},"attempts":1}`, offset)}
 }
 
 func TestOldestOpen_TellsTheInput(t *testing.T) {
@@ -115,12 +116,12 @@ func TestOldestOpen_TellsTheInput(t *testing.T) {
 		&kgo.Record{Topic: "state", Key: []byte("ids/1"), Value: []byte("something")},
 		&kgo.Record{Topic: "state", Key: []byte(ownerKey), Value: owner.encode()})
 	for topic, next := range map[string]int64{"dlq": 7, "out": 8, "state": 9} {
-		tp, want := topicPartition{topic, 0}, openRecord{left.producer.id, next}
+		tp, want := topicPartition{topic, 0}, openRecord{left.producer.id, offsets{next}}
 		open, _, err := l.cluster.openIn(t.Context(), []topicPartition{tp})
 		if err != nil || len(open) != 1 {
 			t.Fatalf("open in %s: %v, %v", topic, open, err)
 		}
-		if got, err := l.cluster.oldestOpen(t.Context(), tp, open[tp]); err != nil || got != want {
+		if got, err := l.cluster.oldestOpen(t.Context(), tp, open[tp]); err != nil || got.producer != want.producer || !slices.Equal(got.next, want.next) {
 			t.Errorf("the oldest open record of %s: %v, %v; want %v", topic, got, err, want)
 		}
 	}
@@ -134,7 +135,7 @@ func TestLeftovers_EachIsEndedAsItsInput(t *testing.T) {
 	a, b := l.leave("g-a", resultOf(7)), l.leave("g-b", letterOf(8))
 	a.ended, b.ended = endAborted, endCommitted
 	to := l.takeover(map[string]former{"g-a": a, "g-b": b})
-	if err := to.endHanging(t.Context(), map[int32]committedOffset{0: {offset: 8}}); err != nil {
+	if err := to.endHanging(t.Context(), map[int32]groupOffsets{0: {{offset: 8}}}); err != nil {
 		t.Fatal(err)
 	}
 	for topic, want := range map[string]int{"out": 1, "dlq": 0} {

@@ -12,16 +12,16 @@ import (
 func TestLagSeconds_OfSteadyTrafficIsItsRecords(t *testing.T) {
 	t.Parallel()
 	start := time.UnixMilli(1_700_000_000_000)
-	w := &task{open: openBatch{next: -1}}
+	w := &task{open: openBatch{}}
 	if got := w.lagSeconds(5, start); got != 0 {
 		t.Errorf("lag that was seen just now is %v s old, want 0", got)
 	}
 	now := start.Add(time.Hour)
-	w.open = openBatch{records: 1, next: 8, oldestMs: now.Add(-time.Second).UnixMilli()}
+	w.open = openBatch{records: 1, next: offsets{8}, oldestMs: now.Add(-time.Second).UnixMilli()}
 	if got := w.lagSeconds(5, now); got != 1 {
 		t.Errorf("lag of an open batch is %v s old, want 1", got)
 	}
-	w.open = openBatch{next: -1}
+	w.open = openBatch{}
 	if got := w.lagSeconds(5, now.Add(time.Second)); got != 2 {
 		t.Errorf("lag between two batches is %v s old, want 2: as old as what was known last", got)
 	}
@@ -64,17 +64,17 @@ func TestOnReset_OfAnEarlierPositionIsVoid(t *testing.T) {
 	t.Parallel()
 	e := newIdleEngine(t)
 	w := e.newTask(3)
-	w.phase, w.committed, w.position = phaseRunning, 40, 50
+	w.phase, w.committed, w.base, w.position = phaseRunning, 40, 40, 50
 	e.tasks[3] = w
-	asked := offsetReset{task: w, epoch: w.epoch, start: 7}
-	w.rewind(w.committed)
+	asked := offsetReset{task: w, source: &w.source, epoch: w.epoch, start: 7}
+	w.rewind()
 	e.onReset(asked)
-	if w.position != 40 || w.open.next != -1 {
-		t.Errorf("goes on at %d and will commit %d, want 40 and nothing", w.position, w.open.next)
+	if w.position != 40 || w.open.next != nil {
+		t.Errorf("goes on at %d and will commit %v, want 40 and nothing", w.position, w.open.next)
 	}
-	e.onReset(offsetReset{task: w, epoch: w.epoch, start: 7})
-	if w.position != 7 || w.open.next != 7 {
-		t.Errorf("goes on at %d and will commit %d, want 7 and 7", w.position, w.open.next)
+	e.onReset(offsetReset{task: w, source: &w.source, epoch: w.epoch, start: 7})
+	if w.position != 7 || w.open.next.at(0) != 7 {
+		t.Errorf("goes on at %d and will commit %v, want 7 and 7", w.position, w.open.next)
 	}
 }
 
@@ -103,9 +103,9 @@ func TestOnReset_DoesNotPassOverWhatIsBeingCommitted(t *testing.T) {
 	w := e.newTask(3)
 	w.phase, w.committed, w.base, w.position = phaseRunning, 40, 40, 50
 	e.tasks[3] = w
-	p := &part{task: 3, worker: w, before: 40, next: 50, records: 10}
+	p := &part{task: 3, worker: w, before: offsets{40}, next: offsets{50}, records: 10}
 	e.txn = &transaction{parts: []*part{p}}
-	e.onReset(offsetReset{task: w, epoch: w.epoch, start: 70})
+	e.onReset(offsetReset{task: w, source: &w.source, epoch: w.epoch, start: 70})
 	e.rollBack(w, p)
 	if w.position != 40 {
 		t.Errorf("goes on at %d after the rollback, want 40", w.position)

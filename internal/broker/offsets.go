@@ -17,15 +17,37 @@ type committedOffset struct {
 	metadata string
 }
 
+// groupOffsets are what the group has committed for a task, by tier.
+type groupOffsets []committedOffset
+
+// input is that of the input.
+func (g groupOffsets) input() committedOffset { return g[0] }
+
+// offsets are those alone.
+func (g groupOffsets) offsets() offsets {
+	o := make(offsets, len(g))
+	for tier, c := range g {
+		o[tier] = c.offset
+	}
+	return o
+}
+
+// none is that nothing is committed of n topics.
+func none(n int) groupOffsets {
+	return slices.Repeat(groupOffsets{{offset: noOffset}}, n)
+}
+
 // offsets asks what the group has committed. With stable, the broker answers
 // UNSTABLE_OFFSET_COMMIT while a transaction holds an offset that is not
 // decided yet (KIP-447); without it the old offset comes, and to go on from
 // that one doubles what the transaction commits.
-func (c *cluster) offsets(ctx context.Context, tasks []int32, stable bool) (map[int32]committedOffset, error) {
+func (c *cluster) offsets(ctx context.Context, tasks []int32, stable bool) (map[int32]groupOffsets, error) {
 	var res wire.OffsetFetchResponse
 	req := &wire.OffsetFetchRequest{
 		Group: c.group, Stable: stable && guardStableOffsets,
-		Topics: []wire.TopicPartitions{{Topic: c.topology.Input, Partitions: tasks}},
+	}
+	for tier := range c.topology.sources() {
+		req.Topics = append(req.Topics, wire.TopicPartitions{Topic: c.topology.source(tier), Partitions: tasks})
 	}
 	err := c.ask(ctx, wire.GroupCoordinator, c.group, req, &res, func() error {
 		if res.Code != 0 {
@@ -41,21 +63,30 @@ func (c *cluster) offsets(ctx context.Context, tasks []int32, stable bool) (map[
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[int32]committedOffset, len(tasks))
-	for _, o := range res.Offsets {
-		out[o.Partition] = committedOffset{o.Offset, o.Metadata}
-	}
+	return byTask(c.topology, tasks, res.Offsets)
+}
+
+func byTask(topology Topology, tasks []int32, answer []wire.CommittedOffset) (map[int32]groupOffsets, error) {
+	out := make(map[int32]groupOffsets, len(tasks))
 	for _, t := range tasks {
-		if _, ok := out[t]; !ok {
-			return nil, fmt.Errorf("offset of task %d is missing in the answer", t)
+		out[t] = none(topology.sources())
+	}
+	answered := 0
+	for _, o := range answer {
+		if tier := topology.sourceTier(o.Topic); tier >= 0 && out[o.Partition] != nil {
+			out[o.Partition][tier] = committedOffset{o.Offset, o.Metadata}
+			answered++
 		}
+	}
+	if want := len(tasks) * topology.sources(); answered != want {
+		return nil, fmt.Errorf("the answer has %d committed offsets, %d were asked for", answered, want)
 	}
 	return out, nil
 }
 
 // stableOffsets waits until no transaction holds any of the offsets.
-func (c *cluster) stableOffsets(ctx context.Context, tasks []int32) (map[int32]committedOffset, error) {
-	var got map[int32]committedOffset
+func (c *cluster) stableOffsets(ctx context.Context, tasks []int32) (map[int32]groupOffsets, error) {
+	var got map[int32]groupOffsets
 	err := retry(ctx, func() (err error) {
 		got, err = c.offsets(ctx, tasks, true)
 		return err

@@ -14,15 +14,15 @@ import (
 type openRecord struct {
 	// producer is the ID of who wrote it; -1 before it is found.
 	producer int64
-	// next is an input offset that is committed with it; -1 when it names none.
-	next int64
+	// next are offsets that are committed with it, nil when it names none.
+	next offsets
 }
 
 // oldestOpen reads a partition of results, dead letters or state from its last stable
 // offset on: the record there belongs to the oldest transaction that is open. In the
 // state the first record of the same producer that names offsets counts.
 func (c *cluster) oldestOpen(ctx context.Context, tp topicPartition, s span) (openRecord, error) {
-	found := openRecord{producer: -1, next: -1}
+	found := openRecord{producer: -1}
 	topic, err := c.topicID(tp.topic)
 	if err != nil {
 		return found, err
@@ -33,7 +33,7 @@ func (c *cluster) oldestOpen(ctx context.Context, tp topicPartition, s span) (op
 			return found, err
 		}
 		before := next
-		if next, err = c.readOldest(tp.topic, got.set, next, &found); err != nil || found.next >= 0 {
+		if next, err = c.readOldest(tp.topic, got.set, next, &found); err != nil || found.next != nil {
 			return found, err
 		}
 		if next == before {
@@ -65,13 +65,13 @@ func (c *cluster) readOldest(topic string, set []byte, next int64, found *openRe
 		if !b.Control() && b.ProducerID == found.producer {
 			if inflate, err = cursor.Reset(b, inflate); err == nil {
 				err = eachRecord(cursor, next, func(rec *batch.Record) error {
-					if found.next < 0 {
-						found.next = c.inputOf(topic, rec)
+					if found.next == nil {
+						found.next = c.committedWith(topic, rec)
 					}
 					return nil
 				})
 			}
-			if err != nil || found.next >= 0 {
+			if err != nil || found.next != nil {
 				return next, err
 			}
 		}
@@ -79,28 +79,46 @@ func (c *cluster) readOldest(topic string, set []byte, next int64, found *openRe
 	}
 }
 
-// inputOf is the input offset that is committed with a record of ours, at least; -1
-// when it names none.
-func (c *cluster) inputOf(topic string, rec *batch.Record) int64 {
+// committedWith are offsets that are committed with a record of ours; nil when it names
+// none. A record that was tried before, or parked, comes of input that was committed
+// long ago: only a first try is a witness, where nothing is parked
+// (TestCommittedWith_AFirstTryOnly).
+func (c *cluster) committedWith(topic string, rec *batch.Record) offsets {
 	switch topic {
 	case c.topology.State:
-		if key := string(rec.Key); rec.Value != nil && (key == claimKey || key == ownerKey) {
-			if o, err := decodeOwner(rec.Value); err == nil {
-				return o.Next[c.topology.Input]
-			}
-		}
+		return c.ownersNext(rec)
 	case c.topology.Results:
 		var o codec.Origin
-		if bad := new(codec.Decoder).ReadOrigin(rec.Value, &o); bad == nil && o.Topic == c.topology.Input {
-			return o.Offset + 1
+		bad := new(codec.Decoder).ReadOrigin(rec.Value, &o)
+		if bad == nil && o.Topic == c.topology.Input && o.Attempts == 1 && !c.parks {
+			return offsets{o.Offset + 1}
 		}
-	case c.topology.DeadLetters:
+	default: // dead letters and retry tiers
 		var parser batch.HeaderParser
-		if headers, err := parser.Parse(nil, rec.Headers); err == nil {
-			if l, err := pipeline.ReadLetter(headers); err == nil && l.Topic == c.topology.Input {
-				return l.Offset + 1
-			}
+		headers, err := parser.Parse(nil, rec.Headers)
+		if err != nil || c.parks {
+			return nil
+		}
+		if l, err := pipeline.ReadLetter(headers); err == nil && l.Topic == c.topology.Input && l.Deliveries == 1 {
+			return offsets{l.Offset + 1}
 		}
 	}
-	return -1
+	return nil
+}
+
+func (c *cluster) ownersNext(rec *batch.Record) offsets {
+	if key := string(rec.Key); rec.Value == nil || key != claimKey && key != ownerKey {
+		return nil
+	}
+	o, err := decodeOwner(rec.Value)
+	if err != nil {
+		return nil
+	}
+	next := unmoved(c.topology.sources())
+	for topic, offset := range o.Next {
+		if tier := c.topology.sourceTier(topic); tier >= 0 {
+			next[tier] = offset
+		}
+	}
+	return next
 }

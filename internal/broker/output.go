@@ -13,30 +13,39 @@ const batchBytes = 900 << 10
 // output collects what a task writes into record batches, one sequence of
 // batches a destination. It belongs to the task's worker.
 type output struct {
-	limit      [pipeline.Destinations]int
-	building   [pipeline.Destinations]building
-	sealed     []outBatch
-	sealedSize int
-	memory     *memory
-	// origin is the input offset of the record that is being processed, and
+	limit    [pipeline.Destinations]int
+	building [pipeline.Destinations]building
+	sealed   []outBatch
+	// waiting is how many bytes wait to be written.
+	waiting int
+	memory  *memory
+	// origin is where the record that is being processed lies, and
 	// nowMs the wall clock: outputs carry the time they were written at, also
 	// in a topic that does not use LogAppendTime.
-	origin, nowMs int64
+	origin place
+	nowMs  int64
 	// refused is the worker's.
-	refused map[int64]pipeline.Destination
+	refused map[place]pipeline.Destination
+}
+
+// place is where a record lies that a task has read: its tier, 0 for the input, and
+// its offset.
+type place struct {
+	tier   int
+	offset int64
 }
 
 type building struct {
 	builder *batch.Builder
-	origin  int64
+	origin  place
 }
 
 // outBatch is one complete batch for one destination.
 type outBatch struct {
 	to    pipeline.Destination
 	bytes []byte
-	// origin is the input offset of the record that wrote its first record.
-	origin int64
+	// origin is the place of the record that wrote its first record.
+	origin place
 	// size is what limits are counted by: without compression.
 	size int
 }
@@ -52,9 +61,9 @@ func newOutput(m *memory) *output {
 }
 
 // From implements pipeline.Sink.
-func (o *output) From(_ int, offset int64) (refused pipeline.Destination, ok bool) {
-	o.origin = offset
-	refused, ok = o.refused[offset]
+func (o *output) From(tier int, offset int64) (refused pipeline.Destination, ok bool) {
+	o.origin = place{tier, offset}
+	refused, ok = o.refused[o.origin]
 	return refused, ok
 }
 
@@ -66,9 +75,12 @@ func (o *output) Append(to pipeline.Destination, key, value []byte, headers []pi
 	}
 	if b.builder == nil {
 		b.builder = o.memory.builder()
+		o.waiting += b.builder.Size()
 		b.origin = o.origin
 	}
+	before := b.builder.Size()
 	b.builder.Append(o.nowMs, key, value, headers)
+	o.waiting += b.builder.Size() - before
 }
 
 // seal closes the batch that is being built for a destination.
@@ -80,20 +92,12 @@ func (o *output) seal(to pipeline.Destination) {
 	size := b.builder.Size()
 	bytes := o.memory.seal(b.builder)
 	o.sealed = append(o.sealed, outBatch{to: to, bytes: bytes, origin: b.origin, size: size})
-	o.sealedSize += len(bytes)
+	o.waiting += len(bytes) - size
 	*b = building{}
 }
 
 // size is how many bytes wait to be written.
-func (o *output) size() int {
-	n := o.sealedSize
-	for _, b := range o.building {
-		if b.builder != nil {
-			n += b.builder.Size()
-		}
-	}
-	return n
-}
+func (o *output) size() int { return o.waiting }
 
 // take closes everything and hands it over, in the order in which it was
 // written for each destination.
@@ -102,7 +106,7 @@ func (o *output) take() []outBatch {
 		o.seal(to)
 	}
 	taken := o.sealed
-	o.sealed, o.sealedSize = nil, 0
+	o.sealed, o.waiting = nil, 0
 	return taken
 }
 
@@ -110,7 +114,7 @@ func (o *output) take() []outBatch {
 // collector, because a request that timed out may still hold some of it.
 func (o *output) drop() {
 	o.building = [pipeline.Destinations]building{}
-	o.sealed, o.sealedSize = nil, 0
+	o.sealed, o.waiting = nil, 0
 }
 
 // recycle gives the memory of batches back. Only for batches that no request

@@ -61,7 +61,7 @@ func TestOutput_KeepsTheOrderOfEachDestinationOverBatches(t *testing.T) {
 		to := pipeline.Destination(i % (int(pipeline.State) + 1))
 		key := fmt.Sprintf("key-%03d", i)
 		want[to] = append(want[to], key)
-		o.origin = int64(i)
+		o.origin = place{0, int64(i)}
 		o.Append(to, []byte(key), []byte("some value"), nil)
 	}
 	taken := o.take()
@@ -83,7 +83,7 @@ func TestOutput_NoBatchOfSeveralIsOverItsLimit(t *testing.T) {
 	o := newTestOutput(t)
 	o.limit[pipeline.DeadLetters] = 500
 	for i := range 200 {
-		o.origin = int64(i)
+		o.origin = place{0, int64(i)}
 		o.Append(pipeline.DeadLetters, nil, make([]byte, i*7%900), nil)
 	}
 	for _, b := range o.take() {
@@ -98,12 +98,12 @@ func TestOutput_ABatchKnowsItsFirstRecord(t *testing.T) {
 	o := newTestOutput(t)
 	o.limit[pipeline.Results] = 1 // each record alone
 	for i := range 5 {
-		o.origin = int64(10 + i)
+		o.origin = place{0, int64(10 + i)}
 		o.Append(pipeline.Results, nil, []byte("v"), nil)
 	}
 	for i, b := range o.take() {
-		if b.origin != int64(10+i) || batch.Count(b.bytes) != 1 {
-			t.Errorf("batch %d: %d records, the first of input offset %d; want one, of %d", i, batch.Count(b.bytes), b.origin, 10+i)
+		if b.origin != (place{0, int64(10 + i)}) || batch.Count(b.bytes) != 1 {
+			t.Errorf("batch %d: %d records, the first of input offset %d; want one, of %d", i, batch.Count(b.bytes), b.origin.offset, 10+i)
 		}
 	}
 }
@@ -126,17 +126,17 @@ func TestOutput_DropForgetsWhatIsOpenAndSealed(t *testing.T) {
 
 func TestWorker_LearnsFromARefusal(t *testing.T) {
 	t.Parallel()
-	w := &worker{out: newTestOutput(t), refused: make(map[int64]pipeline.Destination)}
+	w := &worker{out: newTestOutput(t), refused: make(map[place]pipeline.Destination)}
 	w.learnRefusal(nil)
-	w.learnRefusal(&refusal{to: pipeline.Results, origin: 7, size: 1000})
+	w.learnRefusal(&refusal{to: pipeline.Results, origin: place{0, 7}, size: 1000})
 	if got := w.out.limit[pipeline.Results]; got != 500 {
 		t.Errorf("after a batch of 1000 bytes was refused the limit is %d, want 500", got)
 	}
 	if len(w.refused) != 0 {
 		t.Error("a batch of several counts as a refused record")
 	}
-	w.learnRefusal(&refusal{to: pipeline.DeadLetters, origin: 7, size: 1000, alone: true})
-	if to, ok := w.refused[7]; !ok || to != pipeline.DeadLetters {
+	w.learnRefusal(&refusal{to: pipeline.DeadLetters, origin: place{0, 7}, size: 1000, alone: true})
+	if to, ok := w.refused[place{0, 7}]; !ok || to != pipeline.DeadLetters {
 		t.Error("a record that was refused alone is not remembered")
 	}
 	if got := w.out.limit[pipeline.DeadLetters]; got != batchBytes {

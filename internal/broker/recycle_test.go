@@ -27,7 +27,7 @@ func TestWorker_UsesBatchesAgainOnlyWhenAllWasAnswered(t *testing.T) {
 		made := 0
 		m.sealed.New = func() any { made++; return new([]byte) }
 		w := &worker{task: &task{}, path: idlePath{}, out: newOutput(m), now: time.Now}
-		seal := order{kind: orderSeal, owner: ownerRecord{Owner: "g-1"}, next: 1}
+		seal := order{kind: orderSeal, owner: ownerRecord{Owner: "g-1"}, next: offsets{1}}
 		first, _ := w.execute(seal)
 		w.execute(order{kind: orderCommit, answered: answered})
 		if len(w.sent) != 0 {

@@ -19,8 +19,8 @@ const parallelRestores = 4
 type restored struct {
 	task *task
 	path Task
-	// offset is the group's, base where reading goes on.
-	offset, base int64
+	// offset is the group's, base where reading goes on, by tier.
+	offset, base offsets
 	last         ownerRecord
 	// void: what the state topic holds was written with another one.
 	void bool
@@ -57,13 +57,13 @@ type restore struct {
 	by     *takeover
 	task   *task
 	ids    topicIDs
-	offset int64 // the group's
-	end    int64 // offset of our owner record in the state
+	offset offsets // the group's
+	end    int64   // offset of our owner record in the state
 
 	warm     *warmState // nil when there is none
 	progress *progress
 
-	base    int64 // where the input goes on
+	base    offsets // where reading goes on
 	path    Task
 	last    ownerRecord
 	void    bool
@@ -91,7 +91,7 @@ func (r *restore) run() {
 	if err == nil {
 		e.metrics.restores.Observe(took.Seconds())
 		e.log.Info("state restored", slog.Int("task", int(r.task.id)), slog.Int("records", r.records),
-			slog.Bool("warm", r.warm != nil), slog.Duration("took", took), slog.Int64("offset", r.base))
+			slog.Bool("warm", r.warm != nil), slog.Duration("took", took), slog.Any("offset", r.base))
 	}
 	select {
 	case e.restored <- restored{
@@ -268,15 +268,22 @@ func (e *Engine) onRestored(r restored) error {
 		return r.err
 	}
 	t.phase, t.progress = phaseRunning, nil
-	t.committed, t.base, t.sequence = r.offset, r.base, r.last.Sequence
+	t.sequence = r.last.Sequence
 	t.stateNext, t.written = r.next, r.last
 	if r.void {
 		t.stateNext = -1 // until it has written that it began anew
 	}
-	t.rewind(r.base)
-	if r.base != r.offset {
-		// Should nothing come any more, the offset moves all the same.
-		t.open.next, t.open.since = r.base, e.deps.Now()
+	for s := range t.each() {
+		s.begin(r.offset.at(s.tier), r.base.at(s.tier))
+	}
+	t.rewind()
+	t.freeSince = e.deps.Now()
+	for s := range t.each() {
+		if s.base != s.committed {
+			// Should nothing come any more, the offset moves all the same.
+			t.move(s, s.base)
+			t.open.since = e.deps.Now()
+		}
 	}
 	w := e.newWorker(t, r.path)
 	w.reset = r.void

@@ -33,7 +33,57 @@ type RetryTier struct {
 
 // names are the topics that are set.
 func (t Topology) names() []string {
-	return slices.DeleteFunc([]string{t.Input, t.Results, t.DeadLetters, t.State}, func(name string) bool { return name == "" })
+	all := append([]string{t.Input}, t.outputs()...)
+	return slices.DeleteFunc(all, func(name string) bool { return name == "" })
+}
+
+// outputs are the topics that are written.
+func (t Topology) outputs() []string {
+	all := []string{t.Results, t.DeadLetters, t.State}
+	for _, tier := range t.Retry {
+		all = append(all, tier.Topic)
+	}
+	return all
+}
+
+// source names the topic that a task reads: the input for tier 0.
+func (t Topology) source(tier int) string {
+	if tier == 0 {
+		return t.Input
+	}
+	return t.Retry[tier-1].Topic
+}
+
+// sources are how many topics a task reads.
+func (t Topology) sources() int { return len(t.Retry) + 1 }
+
+// sourceTier is the number of the tier that a topic is, 0 for the input; -1 for one
+// that is not read.
+func (t Topology) sourceTier(topic string) int {
+	if topic == t.Input {
+		return 0
+	}
+	for i, tier := range t.Retry {
+		if tier.Topic == topic {
+			return i + 1
+		}
+	}
+	return -1
+}
+
+// nextOf names where a part leaves the topics that it read, moved or not.
+func (t Topology) nextOf(p *part) map[string]int64 {
+	next := make(map[string]int64, t.sources())
+	for tier := range t.sources() {
+		offset := p.next.at(tier)
+		if offset < 0 {
+			offset = p.before.at(tier)
+		}
+		if offset >= 0 {
+			next[t.source(tier)] = offset
+		}
+	}
+	return next
 }
 
 // Connection says how to reach the cluster.
@@ -78,6 +128,10 @@ type Settings struct {
 	HealthInterval time.Duration
 	// TopicsCreate lets it grow its own topics with the input.
 	TopicsCreate bool
+
+	// Parks: the record path may keep records back, so that what is written need
+	// not be of input that is committed with it.
+	Parks bool
 
 	// MaxRecordBytes is the largest value that is scored.
 	MaxRecordBytes int

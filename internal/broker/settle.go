@@ -83,7 +83,7 @@ func (c *committer) trySettle(ctx, try context.Context, tx *transaction) error {
 		return fmt.Errorf("stable offsets: %w", err)
 	}
 	for _, p := range parts {
-		p.verdict = judge(p, offsets[p.task].offset)
+		p.verdict = judge(p, offsets[p.task])
 		c.say(p, offsets[p.task])
 	}
 	c.kept, c.ended = nil, endUnknown
@@ -105,33 +105,47 @@ func (c *committer) endOpen(ctx, try context.Context, g *generation, parts []*pa
 
 // say logs a verdict. That our own last commit has been taken back is the cluster's
 // fault, and can have doubled results (doubts.go says when it cannot be helped).
-func (c *committer) say(p *part, stable committedOffset) {
+func (c *committer) say(p *part, stable groupOffsets) {
 	c.log.Info("outcome found", slog.Int("task", int(p.task)), slog.String("verdict", p.verdict.String()),
-		slog.Int64("committed", stable.offset), slog.Int64("before", p.before), slog.Int64("next", p.next))
-	if p.verdict == unclear && stable.offset < p.before && stable.metadata == c.txnID {
-		c.log.Error("the cluster has taken back what it had committed; results of these offsets may stand twice: run pulse-scorer audit",
-			slog.String("topic", c.set.Topics.Input), slog.Int("partition", int(p.task)),
-			slog.Int64("offset", stable.offset), slog.Int64("next", p.before))
+		slog.Any("committed", stable.offsets()), slog.Any("before", p.before), slog.Any("next", p.next))
+	for tier, now := range stable {
+		if before := p.before.at(tier); p.verdict == unclear && now.offset < before && now.metadata == c.txnID {
+			c.log.Error("the cluster has taken back what it had committed; results of these offsets may stand twice: run pulse-scorer audit",
+				slog.String("topic", c.set.Topics.source(tier)), slog.Int("partition", int(p.task)),
+				slog.Int64("offset", now.offset), slog.Int64("next", before))
+		}
 	}
 }
 
-// judge compares the group's stable offset with what a part started from and
-// what it was to commit.
-func judge(p *part, stable int64) verdict {
-	switch {
-	case !guardOutcome:
+// judge compares the group's stable offsets with what a part started from and
+// what it was to commit. They are committed together, so all that it has moved must
+// say the same.
+func judge(p *part, stable groupOffsets) verdict {
+	if !guardOutcome {
 		return rolledBack
-	case p.before == p.next && p.records > 0:
+	}
+	moved, atNext, atBefore := false, true, true
+	for tier, next := range p.next {
+		before := p.before.at(tier)
+		if next < 0 || next == before && stable[tier].offset == before {
+			continue
+		}
+		moved = moved || next != before
+		atNext = atNext && stable[tier].offset == next
+		atBefore = atBefore && stable[tier].offset == before
+	}
+	switch {
+	case !moved && p.records > 0:
 		// It ends where the group was before: input was read again from
 		// further back. Only the state knows.
 		return unclear
-	case p.before == p.next:
+	case !moved && atNext:
 		// Nothing but the owner record: whether it committed cannot be told
 		// from the offset, and is found out by doing it again.
 		return rolledBack
-	case stable == p.next:
+	case atNext:
 		return committed
-	case stable == p.before:
+	case atBefore:
 		return rolledBack
 	default:
 		return unclear

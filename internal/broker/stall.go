@@ -16,15 +16,21 @@ func (e *Engine) couldGoOn(t *task, now time.Time) bool {
 		// Also when it hangs computing what comes next
 		// (TestStall_ABatchOnItsWayEndsBeforeItsTaskIsGivenUp).
 		return false
+	case t.held:
+		return false
 	case t.working:
 		return true
 	case e.txn != nil && (e.txn.holds(t) || t.open.records > 0):
 		return false // one transaction at a time: what it has computed waits for its turn
-	case t.open.records > 0 || len(t.queue) > 0:
+	case t.open.records > 0 || t.couldProcess(now):
 		return e.openBytes() < e.set.MaxInflightBytes/2
-	default:
-		return t.stable > t.position && !t.away
 	}
+	for s := range t.each() {
+		if s.stable > s.position && !s.away && !now.Before(s.due) {
+			return true
+		}
+	}
+	return false
 }
 
 // releaseStalled gives up the tasks that have made no progress for the stall

@@ -12,7 +12,7 @@ func TestStall_WaitingBehindAnothersTransactionIsNone(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_700_000_000, 0)
 	e := &Engine{set: Settings{MaxInflightBytes: 8 << 20}, health: &health{lastAnswer: now}, txn: &transaction{}}
-	waits := &task{phase: phaseRunning, open: openBatch{next: 5, records: 5}, movedAt: now}
+	waits := &task{phase: phaseRunning, open: openBatch{next: offsets{5}, records: 5}, movedAt: now}
 	if e.couldGoOn(waits, now) {
 		t.Error("a task whose results wait for another's transaction could go on")
 	}
@@ -31,7 +31,7 @@ func TestStall_ABatchOnItsWayEndsBeforeItsTaskIsGivenUp(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_700_000_000, 0)
 	e := &Engine{set: Settings{MaxInflightBytes: 8 << 20}, health: &health{lastAnswer: now}}
-	hung := &task{id: 3, phase: phaseRunning, working: true, open: openBatch{next: 9, records: 4}, movedAt: now}
+	hung := &task{id: 3, phase: phaseRunning, working: true, open: openBatch{next: offsets{9}, records: 4}, movedAt: now}
 	p := &part{task: 3, worker: hung}
 	sent := &transaction{parts: []*part{p}, sealing: map[int32]*part{}}
 	sealing := &transaction{parts: []*part{p}, sealing: map[int32]*part{3: p}}

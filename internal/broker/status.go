@@ -20,6 +20,9 @@ type Status struct {
 	Restores []RestoreStatus `json:"restores,omitempty"`
 }
 
+// waitsForEnrichers is why nothing goes on while a required enricher is down.
+const waitsForEnrichers = "a required external enricher is down: fetching and the retry tiers wait for it"
+
 // Status describes the engine. It may be called from anywhere.
 func (e *Engine) Status() Status {
 	h := e.health
@@ -28,6 +31,9 @@ func (e *Engine) Status() Status {
 	s := Status{
 		Joined: h.joined, Restoring: h.restoring, Pending: h.pending, Hold: h.hold, Health: h.check,
 		Stalled: slices.Clone(h.stalled),
+	}
+	if h.enrichers && s.Hold == "" {
+		s.Hold = waitsForEnrichers
 	}
 	for _, p := range h.under {
 		s.Restores = append(s.Restores, p.status(h.now()))

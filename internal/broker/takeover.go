@@ -43,6 +43,8 @@ type takeover struct {
 	// yet. Both belong to its goroutine until the claim is handed over.
 	topics topicIDs
 	fresh  map[int32]bool
+	// last are the last owner records of tasks whose offsets the group has lost.
+	last map[int32]ownerRecord
 	// said are the tasks whose alarms need no repetition.
 	said map[int32]bool
 	// former are the owners it has fenced, by their transactional IDs; ends is how
@@ -61,9 +63,10 @@ type former struct {
 // claim is what a takeover hands to the loop: the tasks are ours.
 type claim struct {
 	by *takeover
-	// offsets are where each task goes on, ends the offsets of our owner
+	// offsets are where each task goes on, by tier, ends the offsets of our owner
 	// records in the state topic.
-	offsets, ends map[int32]int64
+	offsets map[int32]offsets
+	ends    map[int32]int64
 }
 
 // unstablePatience is how long step 3 and step 5 wait for somebody else's open
@@ -78,7 +81,7 @@ func (e *Engine) startTakeover(g *generation, gained []int32) {
 	e.stopClaim(errNewGeneration)
 	ctx, cancel := context.WithCancelCause(e.work)
 	e.stopClaim = cancel
-	to := &takeover{engine: e, gen: g, said: make(map[int32]bool), former: make(map[string]former), ends: make(map[string]ended)}
+	to := &takeover{engine: e, gen: g, said: make(map[int32]bool), last: make(map[int32]ownerRecord), former: make(map[string]former), ends: make(map[string]ended)}
 	for _, id := range gained {
 		e.tasks[id].claimStarted = true
 		to.tasks = append(to.tasks, e.tasks[id])
@@ -100,10 +103,10 @@ func (to *takeover) run(ctx context.Context) error {
 	e := to.engine
 	began := e.deps.Now()
 	for pause := newBackoff(); ; {
-		offsets, ends, err := to.claim(ctx)
+		start, ends, err := to.claim(ctx)
 		if err == nil {
 			select {
-			case e.claimed <- claim{to, offsets, ends}:
+			case e.claimed <- claim{to, start, ends}:
 			case <-ctx.Done():
 			}
 			return nil
@@ -124,18 +127,18 @@ func (to *takeover) run(ctx context.Context) error {
 
 // claim is steps 1 to 4. It returns the offsets to start at, and the offsets of
 // our owner records.
-func (to *takeover) claim(ctx context.Context) (offsets, ends map[int32]int64, err error) {
+func (to *takeover) claim(ctx context.Context) (start map[int32]offsets, ends map[int32]int64, err error) {
 	// First of all: if a topic is made again after this, fetches by these IDs
 	// fail, and the tasks are taken anew.
 	if to.topics, err = to.engine.cluster.topicIDsNow(ctx); err != nil {
 		return nil, nil, err
 	}
-	if offsets, err = to.offsetsOfTheFenced(ctx); err != nil {
+	if start, err = to.offsetsOfTheFenced(ctx); err != nil {
 		return nil, nil, err
 	}
 	tx := &transaction{}
 	for _, t := range to.tasks {
-		tx.parts = append(tx.parts, to.ownerPart(t, offsets[t.id]))
+		tx.parts = append(tx.parts, to.ownerPart(t, start[t.id]))
 	}
 	if err := to.execute(ctx, tx); err != nil {
 		return nil, nil, err
@@ -147,11 +150,11 @@ func (to *takeover) claim(ctx context.Context) (offsets, ends map[int32]int64, e
 		}
 		ends[p.task] = p.stateEnd
 	}
-	return offsets, ends, nil
+	return start, ends, nil
 }
 
 // offsetsOfTheFenced is steps 1 to 3.
-func (to *takeover) offsetsOfTheFenced(ctx context.Context) (map[int32]int64, error) {
+func (to *takeover) offsetsOfTheFenced(ctx context.Context) (map[int32]offsets, error) {
 	if err := to.engine.beginRepair(ctx); err != nil {
 		return nil, err
 	}
@@ -159,11 +162,11 @@ func (to *takeover) offsetsOfTheFenced(ctx context.Context) (map[int32]int64, er
 	if err := to.fenceFormerOwners(ctx); err != nil {
 		return nil, err
 	}
-	offsets, err := to.stableOffsets(ctx)
+	start, err := to.stableOffsets(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("stable offsets: %w", err)
 	}
-	return offsets, nil
+	return start, nil
 }
 
 // execute has the committer run a transaction and waits for its outcome.
@@ -192,11 +195,11 @@ func (to *takeover) fenceFormerOwners(ctx context.Context) error {
 		return fmt.Errorf("own transactional ID: %w", err)
 	}
 	ids := slices.Clone(to.gen.gone)
-	offsets, err := e.cluster.offsets(ctx, to.ids(), false)
+	last, err := e.cluster.offsets(ctx, to.ids(), false)
 	if err != nil {
 		return fmt.Errorf("last committed owners: %w", err)
 	}
-	ids = append(ids, committers(offsets, e.set.Group)...)
+	ids = append(ids, committers(last, e.set.Group)...)
 	for _, t := range to.tasks {
 		open, err := e.cluster.openOwners(ctx, t.id)
 		if err != nil {
@@ -215,15 +218,20 @@ func (to *takeover) fenceFormerOwners(ctx context.Context) error {
 // committers are the transactional IDs that committed offsets name. Metadata of
 // another form is not ours: to initialise it as an ID would not be allowed, or
 // would make one.
-func committers(offsets map[int32]committedOffset, group string) []string {
+func committers(last map[int32]groupOffsets, group string) []string {
 	var ids []string
-	for _, o := range offsets {
-		if strings.HasPrefix(o.metadata, group+"-") {
-			ids = append(ids, o.metadata)
+	for _, task := range last {
+		for _, o := range task {
+			if ours(o.metadata, group) {
+				ids = append(ids, o.metadata)
+			}
 		}
 	}
 	return ids
 }
+
+// ours tells whether an offset's metadata names a member of the group.
+func ours(metadata, group string) bool { return strings.HasPrefix(metadata, group+"-") }
 
 // fence makes sure that no transaction of these IDs can commit any more.
 func (to *takeover) fence(ctx context.Context, ids []string) error {
@@ -249,7 +257,7 @@ func (to *takeover) fence(ctx context.Context, ids []string) error {
 // stableOffsets is step 3. While a transaction of somebody else holds an
 // offset, the broker does not tell; after a while its owner is fenced, member
 // or not.
-func (to *takeover) stableOffsets(ctx context.Context) (map[int32]int64, error) {
+func (to *takeover) stableOffsets(ctx context.Context) (map[int32]offsets, error) {
 	got, err := to.waitStable(ctx)
 	if err != nil {
 		return nil, err
@@ -257,17 +265,34 @@ func (to *takeover) stableOffsets(ctx context.Context) (map[int32]int64, error) 
 	if err := to.endHanging(ctx, got); err != nil {
 		return nil, err
 	}
-	offsets := make(map[int32]int64, len(to.tasks))
+	start := make(map[int32]offsets, len(to.tasks))
 	to.fresh = make(map[int32]bool)
 	for _, t := range to.tasks {
-		if offsets[t.id], err = to.footing(ctx, t.id, got[t.id]); err != nil {
+		if start[t.id], err = to.startOf(ctx, t.id, got[t.id]); err != nil {
 			return nil, fmt.Errorf("start offset of task %d: %w", t.id, err)
 		}
 	}
-	return offsets, nil
+	return start, nil
 }
 
-func (to *takeover) waitStable(ctx context.Context) (map[int32]committedOffset, error) {
+// startOf is where everything goes on that a task reads.
+func (to *takeover) startOf(ctx context.Context, task int32, committed groupOffsets) (offsets, error) {
+	input, err := to.footing(ctx, task, committed.input())
+	if err != nil {
+		return nil, err
+	}
+	start := offsets{input}
+	for tier := 1; tier < len(committed); tier++ {
+		at, err := to.tierFooting(ctx, task, tier, committed[tier])
+		if err != nil {
+			return nil, fmt.Errorf("retry tier %d: %w", tier, err)
+		}
+		start = append(start, at)
+	}
+	return start, nil
+}
+
+func (to *takeover) waitStable(ctx context.Context) (map[int32]groupOffsets, error) {
 	e := to.engine
 	deadline := e.deps.Now().Add(unstablePatience)
 	for pause := newBackoff(); ; {
@@ -309,8 +334,9 @@ func (to *takeover) fenceOpen(ctx context.Context) error {
 }
 
 // ownerPart is a task's contribution to the transaction of step 4.
-func (to *takeover) ownerPart(t *task, offset int64) *part {
-	o := ownerRecord{Owner: to.gen.txnID, Next: map[string]int64{to.engine.set.Topics.Input: offset}}
+func (to *takeover) ownerPart(t *task, start offsets) *part {
+	p := &part{task: t.id, since: t.since, before: start, next: start, stateEnd: -1}
+	o := ownerRecord{Owner: to.gen.txnID, Next: to.engine.set.Topics.nextOf(p)}
 	var b batch.Builder
 	now := to.engine.deps.Now().UnixMilli()
 	b.Append(now, []byte(claimKey), o.encode(), nil)
@@ -320,10 +346,8 @@ func (to *takeover) ownerPart(t *task, offset int64) *part {
 		o.Topics = to.topics
 		b.Append(now, []byte(ownerKey), o.encode(), nil)
 	}
-	return &part{
-		task: t.id, since: t.since, before: offset, next: offset, stateEnd: -1,
-		batches: []outBatch{{to: pipeline.State, bytes: b.Seal(nil)}},
-	}
+	p.batches = []outBatch{{to: pipeline.State, bytes: b.Seal(nil)}}
+	return p
 }
 
 func (to *takeover) ids() []int32 {

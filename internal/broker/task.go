@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -29,26 +28,25 @@ type task struct {
 	// since is the generation from which on it has been ours without a break.
 	since int32
 
-	// position is the next offset to fetch, committed the group's offset, base
-	// where reading goes on when nothing more is committed: the group's offset,
-	// unless that one is of no use in the log there is.
-	position, committed, base int64
+	// source is the input, tiers are the retry tiers; turn is the one that was
+	// worked at last.
+	source
+
+	tiers []source
+	turn  int
 	// ids are the topics that the task was taken with.
 	ids topicIDs
-	// epoch grows when positions are reset; older fetch answers are void.
-	epoch    int
-	fetching bool
-	queue    []*chunk
-	queued   int // bytes in queue
+	// held: its record path waits for external enrichers, and must neither be given
+	// anything nor be committed. askAgain is when it is asked again, freeSince when
+	// the last hold, or the restore, was over.
+	held                bool
+	askAgain, freeSince time.Time
 	// working is true while an order that changes the batch is with the
 	// worker; the batch must not be sealed then.
 	working bool
 	open    openBatch
 	// sequence counts the task's transactions.
 	sequence int64
-	// end is the high watermark last seen, stable the last stable offset; -1
-	// when they are not known.
-	end, stable int64
 	// sealedOldest is the timestamp of the oldest record that is in a
 	// transaction, 0 for none; behindSince is when lag was first seen.
 	sealedOldest int64
@@ -65,8 +63,6 @@ type task struct {
 	cold bool
 	// releasedAt is when it was last sure that nobody else had the task.
 	releasedAt time.Time
-	// away: its input's leader cannot be reached, or there is none.
-	away bool
 	// movedAt is when it last made progress, or could not have.
 	movedAt time.Time
 	// abandoned is closed when nobody waits for its worker any more.
@@ -84,8 +80,8 @@ type task struct {
 type openBatch struct {
 	records int
 	bytes   int
-	// next is the input offset after the batch; -1 when it is empty.
-	next int64
+	// next are the offsets after the batch; nil when it is empty.
+	next offsets
 	// since is when its first output was computed.
 	since time.Time
 	// oldestMs is the timestamp of its first record.
@@ -94,9 +90,19 @@ type openBatch struct {
 
 func (t *task) ready() bool { return t.phase == phaseRunning }
 
+// move puts an offset of a source into the open batch.
+func (t *task) move(s *source, to int64) {
+	if t.open.next == nil {
+		t.open.next = unmoved(len(t.tiers) + 1)
+	}
+	t.open.next[s.tier] = to
+	s.taken = max(s.taken, to)
+}
+
 // chunk is the part of a fetch answer that belongs to one task. While an order
 // to process it is out it belongs to the worker, else to the loop.
 type chunk struct {
+	tier int // of its source
 	// rest is what has not been processed, from offset next on.
 	rest    []byte
 	next    int64
@@ -110,6 +116,8 @@ type orderKind uint8
 
 const (
 	orderProcess orderKind = iota
+	// orderFinish ends what waits for external enrichers.
+	orderFinish
 	orderSeal
 	orderCommit
 	orderRollback
@@ -124,9 +132,12 @@ type order struct {
 	// chunk is what to process.
 	chunk *chunk
 	// owner and next go with orderSeal: the owner record to write, and the
-	// input offset after the batch.
+	// offsets after the batch.
 	owner ownerRecord
-	next  int64
+	next  offsets
+	// freeSince goes with orderProcess of a tier: lateness counts from then at the
+	// earliest.
+	freeSince time.Time
 	// answered goes with orderCommit: every request had its answer, so that
 	// none can still hold the batches.
 	answered bool
@@ -139,7 +150,7 @@ type order struct {
 const ordersCapacity = 3
 
 func (t *task) order(o order) {
-	if o.kind == orderProcess || o.kind == orderSeal {
+	if o.kind == orderProcess || o.kind == orderFinish || o.kind == orderSeal {
 		t.working = true
 		t.processing = o.chunk
 	}
@@ -162,38 +173,28 @@ func (t *task) abandon() {
 
 var errReleased = errors.New("task released")
 
-// dropQueue gives fetched input back unprocessed. What a worker is reading
-// stays its own until it answers.
-func (t *task) dropQueue() {
-	for _, c := range t.queue {
-		if c != t.processing {
-			c.buf.release()
-		}
+// dropQueues gives back everything that was fetched and not processed.
+func (t *task) dropQueues() {
+	for s := range t.each() {
+		s.dropQueue(t.processing)
 	}
-	t.queue, t.queued = nil, 0
-	t.epoch++
 }
 
-// dropWaiting gives back the input that no worker has begun with. The chunk
+// dropWaiting gives back what no worker has begun with. The chunk
 // under way stays: what the worker computes of it is in its batch, and the
 // offset that the batch commits must cover it
 // (TestDrain_CommitsTheOffsetOfWhatIsUnderWay).
 func (t *task) dropWaiting() {
-	t.queue = slices.DeleteFunc(t.queue, func(c *chunk) bool {
-		if c == t.processing {
-			return false
-		}
-		t.queued -= c.bytes
-		c.buf.release()
-		return true
-	})
-	t.epoch++
+	for s := range t.each() {
+		s.dropWaiting(t.processing)
+	}
 }
 
-// rewind makes the task go on at offset, dropping all that was computed.
-func (t *task) rewind(offset int64) {
-	t.dropQueue()
-	t.position = offset
-	t.open = openBatch{next: -1}
-	t.sealedOldest = 0
+// rewind makes the task go on where nothing was computed yet, dropping all that was.
+func (t *task) rewind() {
+	for s := range t.each() {
+		s.rewind(t.processing)
+	}
+	t.open = openBatch{}
+	t.sealedOldest, t.held = 0, false
 }

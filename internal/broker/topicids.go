@@ -17,6 +17,20 @@ type topicIDs struct {
 	Results     wire.TopicID `json:"out,omitzero"`
 	DeadLetters wire.TopicID `json:"dlq,omitzero"`
 	State       wire.TopicID `json:"state,omitzero"`
+	// Retry are the tiers, the first one first.
+	Retry []wire.TopicID `json:"retry,omitempty"`
+}
+
+// source is the topic that a task reads for a tier, 0 for the input.
+func (ids topicIDs) source(tier int) wire.TopicID {
+	switch {
+	case tier == 0:
+		return ids.Input
+	case tier <= len(ids.Retry):
+		return ids.Retry[tier-1]
+	default:
+		return wire.TopicID{}
+	}
 }
 
 // another tells whether two IDs are known and differ.
@@ -25,17 +39,30 @@ func another(a, b wire.TopicID) bool { return a != b && a != wire.TopicID{} && b
 // differ tells whether any topic is known to be another one.
 func (ids topicIDs) differ(now topicIDs) bool {
 	return another(ids.Input, now.Input) || another(ids.Results, now.Results) ||
-		another(ids.DeadLetters, now.DeadLetters) || another(ids.State, now.State)
+		another(ids.DeadLetters, now.DeadLetters) || another(ids.State, now.State) || ids.otherTiers(now)
+}
+
+func (ids topicIDs) otherTiers(now topicIDs) bool {
+	for i, id := range ids.Retry {
+		if i < len(now.Retry) && another(id, now.Retry[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 // topicIDs are those that were last heard of.
 func (c *cluster) topicIDs() topicIDs {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return topicIDs{
+	ids := topicIDs{
 		Input: c.ids[c.topology.Input], Results: c.ids[c.topology.Results],
 		DeadLetters: c.ids[c.topology.DeadLetters], State: c.ids[c.topology.State],
 	}
+	for _, tier := range c.topology.Retry {
+		ids.Retry = append(ids.Retry, c.ids[tier.Topic])
+	}
+	return ids
 }
 
 // topicIDsNow asks for them. A topic that is missing is an error: without it

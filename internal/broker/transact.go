@@ -74,18 +74,27 @@ func openAnswers(first, second int32, answers [][]byte) error {
 	return offsets.Code.Err()
 }
 
-// commitOffsets puts the group's offsets into the transaction, under a
+// commitOffsets puts the group's offsets into the transaction, by task, under a
 // generation. The metadata names us to whoever takes the tasks next.
-func (c *cluster) commitOffsets(ctx context.Context, txnID string, p producerID, f fence, offsets map[int32]int64) error {
-	topic := wire.TxnOffsetTopic{Topic: c.topology.Input}
-	for _, task := range slices.Sorted(maps.Keys(offsets)) {
-		topic.Partitions = append(topic.Partitions, wire.TxnOffset{Partition: task, Offset: offsets[task], Metadata: txnID})
+func (c *cluster) commitOffsets(ctx context.Context, txnID string, p producerID, f fence, next map[int32]offsets) error {
+	var topics []wire.TxnOffsetTopic
+	tasks := slices.Sorted(maps.Keys(next))
+	for tier := range c.topology.sources() {
+		topic := wire.TxnOffsetTopic{Topic: c.topology.source(tier)}
+		for _, task := range tasks {
+			if offset := next[task].at(tier); offset >= 0 {
+				topic.Partitions = append(topic.Partitions, wire.TxnOffset{Partition: task, Offset: offset, Metadata: txnID})
+			}
+		}
+		if len(topic.Partitions) > 0 {
+			topics = append(topics, topic)
+		}
 	}
 	var res wire.TxnOffsetCommitResponse
 	req := &wire.TxnOffsetCommitRequest{
 		TransactionalID: txnID, Group: f.group, ProducerID: p.id, ProducerEpoch: p.epoch,
 		Generation: f.generation, MemberID: f.memberID, InstanceID: f.instanceID,
-		Topics: []wire.TxnOffsetTopic{topic},
+		Topics: topics,
 	}
 	return c.ask(ctx, wire.GroupCoordinator, f.group, req, &res, res.Err)
 }

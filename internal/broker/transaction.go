@@ -53,9 +53,9 @@ type part struct {
 	since   int32 // the generation the task was taken with
 	worker  *task // nil for a takeover's owner record
 	batches []outBatch
-	// before is the committed offset the batch was computed over, next the
-	// one it commits.
-	before, next int64
+	// before are the committed offsets the batch was computed over, next those
+	// that it commits: of the sources that it has moved.
+	before, next offsets
 	records      int
 	verdict      verdict
 	// stateEnd is the offset of the part's last record in the state topic,
@@ -67,7 +67,7 @@ type part struct {
 // refusal says which record's output the broker would not take for its size.
 type refusal struct {
 	to     pipeline.Destination
-	origin int64
+	origin place
 	// alone is true when the record was the only one of its batch, size that of
 	// the batch without compression.
 	alone bool

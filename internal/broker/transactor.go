@@ -134,10 +134,10 @@ func (t *Transactor) Committed(ctx context.Context, partition int32) (int64, err
 		return NoOffset, nil
 	case err != nil:
 		return NoOffset, fmt.Errorf("offsets of group %s: %w", t.set.Group, err)
-	case got[partition].metadata != t.mine():
+	case got[partition].input().metadata != t.mine():
 		return NoOffset, nil
 	}
-	return got[partition].offset, nil
+	return got[partition].input().offset, nil
 }
 
 // mine tells offsets of this topic from those of one that had its name before.

@@ -27,7 +27,7 @@ func TestCommitter_LeavesAVoidTakeover(t *testing.T) {
 	c.txnID, c.fresh = g.txnID, true
 	void := make(chan struct{})
 	close(void)
-	tx := &transaction{void: void, parts: []*part{{task: 0, since: 4, before: 10, next: 10}}}
+	tx := &transaction{void: void, parts: []*part{{task: 0, since: 4, before: offsets{10}, next: offsets{10}}}}
 	c.execute(t.Context(), tx)
 	if got := tx.parts[0].verdict; got != rolledBack || tx.err != nil {
 		t.Errorf("verdict %v, error %v; want rolled back without a request", got, tx.err)
@@ -42,7 +42,7 @@ func TestSettle_GivesUpWhatAFormerIDHolds(t *testing.T) {
 	t.Parallel()
 	c := newOfflineCommitter(&generation{id: 9, txnID: "g-new", tasks: []int32{0}, since: map[int32]int32{0: 9}})
 	c.txnID = "g-old"
-	tx := &transaction{parts: []*part{{task: 0, since: 4, before: 10, next: 20}}}
+	tx := &transaction{parts: []*part{{task: 0, since: 4, before: offsets{10}, next: offsets{20}}}}
 	if err := c.settle(t.Context(), tx); err != nil {
 		t.Fatal(err)
 	}

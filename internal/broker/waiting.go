@@ -36,7 +36,7 @@ func (w *watch) waiting(ctx context.Context, g *generation, states []TopicState)
 			var fault error
 			switch {
 			case s.Role == roleInput:
-				fault, err = w.nearDeletion(ctx, s, p, committed[p].offset)
+				fault, err = w.nearDeletion(ctx, s, p, committed[p].input().offset)
 				input = append(input, fault)
 			case s.Role == roleDead && int(p) < s.Partitions:
 				fault, err = w.nearDeletion(ctx, s, p, 0)

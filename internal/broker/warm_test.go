@@ -235,7 +235,7 @@ func TestKeepWarm_OnlyWhatIsCertain(t *testing.T) {
 // end lets a transaction of a task that was given away come to its end.
 func end(t *testing.T, e *Engine, w *task, p part, answered bool) {
 	t.Helper()
-	p.task, p.worker, p.next = w.id, w, w.committed+1
+	p.task, p.worker, p.next = w.id, w, offsets{w.committed + 1}
 	if p.verdict == rolledBack {
 		w.sequence++ // as sealed
 	}

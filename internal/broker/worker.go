@@ -23,17 +23,19 @@ type worker struct {
 	headers batch.HeaderParser
 	parsed  []pipeline.Header
 	inflate []byte
-	topic   string
+	topics  Topology
 	now     func() time.Time
-	limit   int // output bytes after which a chunk is left for later
+	// lateness is told how late records of tiers are processed, in seconds.
+	lateness func(seconds float64)
+	limit    int // output bytes after which a chunk is left for later
 	// refused is kept here because it decides how a record is processed.
-	refused map[int64]pipeline.Destination
+	refused map[place]pipeline.Destination
 	// reset goes before the first state that is written: what the topic holds
 	// is void.
 	reset bool
 	// sent are the batches of the transaction under way.
 	sent     []outBatch
-	sentNext int64
+	sentNext offsets
 }
 
 // reply is what a worker answers to an order that changes the batch.
@@ -44,6 +46,11 @@ type reply struct {
 	// finished is true when nothing of the chunk is left.
 	finished bool
 	next     int64
+	// stop ends the work on the chunk for now: at a record that is not due before
+	// due, or because the record path is held.
+	stop     bool
+	due      time.Time
+	held     bool
 	records  int
 	oldestMs int64
 	bytes    int
@@ -123,7 +130,12 @@ func (w *worker) execute(o order) (r reply, answer bool) {
 	w.out.nowMs = w.now().UnixMilli()
 	switch o.kind {
 	case orderProcess:
-		w.process(o.chunk, &r)
+		w.process(o.chunk, &r, o.freeSince)
+		w.finish(&r)
+		r.bytes = w.out.size()
+		return r, true
+	case orderFinish:
+		w.finish(&r)
 		r.bytes = w.out.size()
 		return r, true
 	case orderSeal:
@@ -142,7 +154,7 @@ func (w *worker) execute(o order) (r reply, answer bool) {
 			w.out.recycle(w.sent)
 		}
 		w.sent = nil
-		maps.DeleteFunc(w.refused, func(offset int64, _ pipeline.Destination) bool { return offset < w.sentNext })
+		maps.DeleteFunc(w.refused, func(at place, _ pipeline.Destination) bool { return at.offset < w.sentNext.at(at.tier) })
 	case orderStop:
 	case orderRollback:
 		w.path.Rollback()
@@ -166,8 +178,15 @@ func (w *worker) learnRefusal(r *refusal) {
 	}
 }
 
+// finish ends what waits for external enrichers, so that what was computed may be
+// sealed; and what was parked behind a record that has its outcome goes on. While the
+// record path is held, nothing may be sealed, and nothing more is given to it.
+func (w *worker) finish(r *reply) {
+	r.held = w.path.Finish(w.task.ctx, w.out) != pipeline.Taken
+}
+
 // process works through a chunk until it is used up or enough is computed.
-func (w *worker) process(c *chunk, r *reply) {
+func (w *worker) process(c *chunk, r *reply, freeSince time.Time) {
 	set := c.rest
 	r.next = c.next
 	for {
@@ -181,7 +200,7 @@ func (w *worker) process(c *chunk, r *reply) {
 			return
 		}
 		if b.LastOffset >= r.next {
-			if !w.processBatch(b, c, r) {
+			if !w.processBatch(b, c, r, freeSince) {
 				return
 			}
 			r.next = max(r.next, b.LastOffset+1)
@@ -196,7 +215,7 @@ func (w *worker) process(c *chunk, r *reply) {
 
 // processBatch takes the records of one batch; false means that it stopped in
 // the middle, or with r.err.
-func (w *worker) processBatch(b batch.Batch, c *chunk, r *reply) bool {
+func (w *worker) processBatch(b batch.Batch, c *chunk, r *reply, freeSince time.Time) bool {
 	if b.Control() {
 		if err := c.aborted.marker(&b); err != nil {
 			r.err = fmt.Errorf("fetched records: %w", err)
@@ -217,8 +236,12 @@ func (w *worker) processBatch(b batch.Batch, c *chunk, r *reply) bool {
 		if rec.Offset < r.next {
 			continue // a batch may begin before the offset asked for
 		}
-		if err := w.processRecord(&rec, r); err != nil {
+		if err := w.processRecord(&rec, c.tier, r, freeSince); err != nil {
 			r.err = err
+			return false
+		}
+		if r.stop {
+			c.next = r.next
 			return false
 		}
 		if w.out.size() >= w.limit {
@@ -235,35 +258,67 @@ func (w *worker) processBatch(b batch.Batch, c *chunk, r *reply) bool {
 	return true
 }
 
-func (w *worker) processRecord(rec *batch.Record, r *reply) error {
+func (w *worker) processRecord(rec *batch.Record, tier int, r *reply, freeSince time.Time) error {
 	headers, err := w.headers.Parse(w.parsed[:0], rec.Headers)
 	if err != nil {
 		return fmt.Errorf("headers at offset %d: %w", rec.Offset, err)
 	}
 	w.parsed = headers
+	if tier > 0 && !w.due(headers, r, freeSince) {
+		return nil
+	}
 	in := pipeline.Record{
-		Topic: w.topic, Partition: w.task.id, Offset: rec.Offset, TimestampMs: rec.TimestampMs,
+		Tier: tier, Topic: w.topics.source(tier), Partition: w.task.id, Offset: rec.Offset, TimestampMs: rec.TimestampMs,
 		Key: rec.Key, Value: rec.Value, Headers: headers,
 	}
 	if rec.Withheld != nil {
 		in.Withheld = withheld(rec.Withheld)
 	}
-	switch to, ok := w.refused[rec.Offset]; {
+	w.out.origin = place{tier, rec.Offset}
+	switch to, ok := w.refused[w.out.origin]; {
 	case !ok:
 	case to == pipeline.DeadLetters:
 		in.Withheld = &pipeline.Withheld{Size: int64(len(in.Value)), SHA256: sha256.Sum256(in.Value)}
 		in.Value = nil
+	case to.Tier() > 0:
+		in.RetryRefused = true
 	default:
 		in.ResultRefused = true
 	}
-	w.out.origin = rec.Offset
-	w.path.Process(&in, w.out)
+	switch w.path.Process(&in, w.out) {
+	case pipeline.Taken:
+	case pipeline.Full:
+		w.finish(r)
+		r.stop = r.held
+	case pipeline.HoldInput, pipeline.HoldAll:
+		r.stop, r.due = true, w.now().Add(crowdedPause)
+		return nil
+	}
 	if r.records == 0 {
 		r.oldestMs = rec.TimestampMs
 	}
 	r.records++
 	r.next = rec.Offset + 1
 	return nil
+}
+
+// due tells whether a record of a tier may be processed, and stops at one that may
+// not be yet. One that does not say when it is due, is: somebody else wrote it.
+func (w *worker) due(headers []pipeline.Header, r *reply, freeSince time.Time) bool {
+	notBefore, ok := pipeline.NotBefore(headers)
+	if !ok || !guardNotBefore {
+		return true
+	}
+	now := w.now()
+	if now.Before(notBefore) {
+		r.stop, r.due = true, notBefore
+		return false
+	}
+	if freeSince.After(notBefore) {
+		notBefore = freeSince
+	}
+	w.lateness(max(0, now.Sub(notBefore).Seconds()))
+	return true
 }
 
 // withheld describes what could not be held: the value, or else the key or the

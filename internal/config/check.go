@@ -15,6 +15,7 @@ func (c Config) check(need Need, faults *faultList) {
 	c.checkTopics(faults)
 	c.checkTimes(faults)
 	c.checkSizes(faults)
+	c.checkRetries(faults)
 	c.checkTLS(faults)
 	c.checkSASL(faults)
 	if !faults.has("PULSE_HTTP_ADDR") && !validAddress(c.HTTPAddr, true) {
@@ -69,6 +70,28 @@ func (c Config) checkNames(faults *faultList) {
 	}
 	if strings.ContainsFunc(c.DefaultSource, unicode.IsControl) {
 		faults.addf("PULSE_DEFAULT_SOURCE", "%s holds a control character; write a plain name", quote(c.DefaultSource))
+	}
+}
+
+// maxTiers is how many retry tiers there can be: each is a topic.
+const maxTiers = 16
+
+// checkRetries checks the form; which classes may be tried again is the record path's
+// to say (package retry).
+func (c Config) checkRetries(faults *faultList) {
+	if faults.has("PULSE_RETRY_DELAYS", "PULSE_RETRY_OVERRIDES") {
+		return
+	}
+	if len(c.RetryDelays) > maxTiers {
+		faults.addf("PULSE_RETRY_DELAYS", "has %d delays; write at most %d", len(c.RetryDelays), maxTiers)
+	}
+	for _, o := range c.RetryOverrides {
+		class, tiers, ok := strings.Cut(o, "=")
+		n, err := strconv.Atoi(strings.TrimSpace(tiers))
+		if !ok || strings.TrimSpace(class) == "" || err != nil || n < 0 || n > len(c.RetryDelays) {
+			faults.addf("PULSE_RETRY_OVERRIDES", "%s is not class=tiers with 0 to %d tiers, as many as PULSE_RETRY_DELAYS has; write a list like enricher_unavailable=2",
+				quote(o), len(c.RetryDelays))
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ type Config struct {
 	// Topics.
 	TopicInput  string `envconfig:"TOPIC_INPUT" default:"pulse.signals" desc:"signals to score"`
 	TopicOutput string `envconfig:"TOPIC_OUTPUT" default:"pulse.signals.scored" desc:"results"`
-	TopicRetry  string `envconfig:"TOPIC_RETRY" derived:"<input>.<group>.retry" later:"retry tiers" desc:"base name of the retry tiers; tier n has .n appended, from 1"`
+	TopicRetry  string `envconfig:"TOPIC_RETRY" derived:"<input>.<group>.retry" desc:"base name of the retry tiers; tier n has .n appended, from 1"`
 	TopicDLQ    string `envconfig:"TOPIC_DLQ" derived:"<input>.<group>.dlq" desc:"dead letters"`
 	TopicState  string `envconfig:"TOPIC_STATE" derived:"<input>.<group>.state" desc:"compacted changelog of what the tasks remember"`
 	TopicModels string `envconfig:"TOPIC_MODELS" derived:"<input>.<group>.models" later:"model snapshots" desc:"compacted model snapshots"`
@@ -45,11 +45,11 @@ type Config struct {
 	Compression      string `envconfig:"COMPRESSION" default:"lz4" oneof:"none,lz4,zstd" desc:"compression of what is written"`
 
 	// Retries.
-	RetryDelays    Durations `envconfig:"RETRY_DELAYS" default:"5s,30s,2m,10m" later:"retry tiers" desc:"one retry tier a delay"`
-	RetryJitter    float64   `envconfig:"RETRY_JITTER" default:"0.1" min:"0" max:"1" later:"retry tiers" desc:"share of a delay that is added at random"`
-	RetryOrder     string    `envconfig:"RETRY_ORDER" default:"none" oneof:"none,key" later:"retry tiers" desc:"key: later signals of a series wait behind the one that is being retried"`
-	RetryOverrides List      `envconfig:"RETRY_OVERRIDES" later:"retry tiers" desc:"tiers of single error classes, comma-separated class=tiers"`
-	RetryMaxParked int       `envconfig:"RETRY_MAX_PARKED" default:"10000" min:"1" later:"retry tiers" desc:"most parked records a task"`
+	RetryDelays    Durations `envconfig:"RETRY_DELAYS" default:"5s,30s,2m,10m" desc:"one retry tier a delay"`
+	RetryJitter    float64   `envconfig:"RETRY_JITTER" default:"0.1" min:"0" max:"1" desc:"share of a delay that is added at random"`
+	RetryOrder     string    `envconfig:"RETRY_ORDER" default:"none" oneof:"none,key" desc:"key: later signals of a series wait behind the one that is being retried"`
+	RetryOverrides List      `envconfig:"RETRY_OVERRIDES" desc:"tiers of single error classes, comma-separated class=tiers"`
+	RetryMaxParked int       `envconfig:"RETRY_MAX_PARKED" default:"10000" min:"1" desc:"most parked records a task"`
 
 	// What is remembered.
 	DedupeWindow time.Duration `envconfig:"DEDUPE_WINDOW" default:"24h" min:"1m" desc:"how long a signal ID is remembered, unless PULSE_DEDUPE_MAX_IDS ends it sooner"`

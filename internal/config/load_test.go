@@ -137,6 +137,8 @@ func TestLoad_RefusesBadValues(t *testing.T) {
 		"PULSE_LOG_FORMAT":           {"xml"},
 		"PULSE_RETRY_DELAYS":         {"x", "5s,", "0s"},
 		"PULSE_RETRY_JITTER":         {"x", "2"},
+		"PULSE_RETRY_OVERRIDES":      {"x", "=1", "stage_panic=9", "stage_panic=-1", "stage_panic=one"},
+		"PULSE_TOPIC_RETRY":          {"a/b", strings.Repeat("x", 248)},
 		"PULSE_RETRY_ORDER":          {"x"},
 		"PULSE_RETRY_MAX_PARKED":     {"0"},
 		"PULSE_HEALTH_INTERVAL":      {"x"},

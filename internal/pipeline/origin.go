@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // Letter is what the headers of a dead letter, or of a record in a retry tier, say
@@ -26,6 +27,18 @@ type Letter struct {
 	NotBeforeMs int64
 	// Progress is what the stages have found, as JSON.
 	Progress string
+}
+
+// NotBefore is when a record of a tier is due, if it says so. Where there are several
+// of the header the last one counts.
+func NotBefore(headers []Header) (due time.Time, ok bool) {
+	for i := len(headers) - 1; i >= 0; i-- {
+		if headers[i].Key == headerNotBefore {
+			ms, err := strconv.ParseInt(string(headers[i].Value), 10, 64)
+			return time.UnixMilli(ms), err == nil
+		}
+	}
+	return time.Time{}, false
 }
 
 // ReadLetter reads these headers. Where there are several of a
