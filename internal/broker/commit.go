@@ -22,11 +22,8 @@ func (e *Engine) begin(now time.Time) {
 	busy := false
 	var ready []*task
 	for _, t := range e.tasks {
-		if !t.ready() {
+		if !t.mayBeSealed() {
 			continue
-		}
-		if t.held {
-			continue // it must not be sealed
 		}
 		busy = busy || t.working || t.couldProcess(now)
 		if t.working || t.open.next == nil {
@@ -48,6 +45,9 @@ func (e *Engine) begin(now time.Time) {
 	}
 	e.seal(ready, now)
 }
+
+// mayBeSealed: not while its record path waits for external enrichers.
+func (t *task) mayBeSealed() bool { return t.ready() && !t.held }
 
 // enough is true for a batch that a transaction should begin for, even while
 // more is computed.

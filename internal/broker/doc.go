@@ -20,6 +20,7 @@
 //	                state, compare.go holds that against offset and topics;
 //	                warm.go keeps states for tasks that may come back, progress.go
 //	stall.go        giving up a task that makes no progress
+//	source.go       what a task reads: its input and the retry tiers; schedule.go when
 //	fetch.go        long polls; aborted.go filters, worker.go runs the record path
 //	output.go       record batches; commit.go decides when a transaction is due
 //	committer.go    its requests; settle.go finds out what became of it;
@@ -147,8 +148,17 @@
 //     transaction that waits for its outcome, and memory that others fill.
 //   - Members say what they have in JSON. Fields are added, unknown ones ignored;
 //     a version that must not be half understood says so and is refused.
-//
-// # What comes with later releases
-//
-// Retry tiers.
+//   - Retry tiers are sources of a task beside its input, and no consumers of their own:
+//     the input's offset and theirs are committed in one transaction, so that a record
+//     leaves a tier exactly when its outcome is visible. Nothing is paused or resumed;
+//     the next record of a tier says when it is due (schedule.go), and what is not due
+//     for a while takes neither memory nor a fetch. A tier's partition belongs to the
+//     task of its number, so that a retry finds its series' state
+//     (TestTiers_EachSignalIsScoredOnceAndNoneEarly).
+//   - What the record path holds back for a required enricher holds the task: no fetch,
+//     no commit, no clock of a tier. It is asked twice a second whether it goes on
+//     (TestTiers_AnOutageHoldsEverything). A drain leaves what is held to the next owner.
+//   - A transaction that came of a tier need not move the input. So all offsets are
+//     compared to find out what became of it, and of what a dead owner has left only a
+//     first try is a witness (oldest.go).
 package broker

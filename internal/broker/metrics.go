@@ -79,15 +79,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		checks: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "pulse_health", Help: "1 when the last periodic check (PULSE_HEALTH_INTERVAL) found all well, 0 when it needs a person or could not be made: the log and /status say what.",
 		}, []string{"check"}),
-		retryPending: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "pulse_retry_pending",
-			Help: "Offsets between the group's and the end of a retry tier, over the tasks of this process: records that wait, and the markers between them.",
-		}, []string{"tier"}),
-		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "pulse_retry_lateness_seconds",
-			Help:    "How long after its not-before time a record of a retry tier was taken up. Time in which a required enricher was down, or the task was being restored, does not count.",
-			Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800},
-		}),
+		retryPending: newRetryPending(), lateness: newLateness(),
 		refusals: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "pulse_refused_batches_total", Help: "Batches the broker refused as too large. The topics' max.message.bytes are smaller than the input needs.",
 		}),
@@ -96,6 +88,21 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.offsetResets, m.offsetMismatches, m.skipped, m.statesLost, m.recreated, m.refusals, m.checks,
 		m.retryPending, m.lateness)
 	return m
+}
+
+func newRetryPending() *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "pulse_retry_pending",
+		Help: "Offsets between the group's and the end of a retry tier, over the tasks of this process: records that wait, and the markers between them.",
+	}, []string{"tier"})
+}
+
+func newLateness() prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "pulse_retry_lateness_seconds",
+		Help:    "How long after its not-before time a record of a retry tier was taken up. Time in which a required enricher was down, or the task was being restored, does not count.",
+		Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800},
+	})
 }
 
 func counter(name, help string) prometheus.Counter {

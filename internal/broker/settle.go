@@ -124,16 +124,7 @@ func judge(p *part, stable groupOffsets) verdict {
 	if !guardOutcome {
 		return rolledBack
 	}
-	moved, atNext, atBefore := false, true, true
-	for tier, next := range p.next {
-		before := p.before.at(tier)
-		if next < 0 || next == before && stable[tier].offset == before {
-			continue
-		}
-		moved = moved || next != before
-		atNext = atNext && stable[tier].offset == next
-		atBefore = atBefore && stable[tier].offset == before
-	}
+	moved, atNext, atBefore := p.compare(stable)
 	switch {
 	case !moved && p.records > 0:
 		// It ends where the group was before: input was read again from
@@ -150,6 +141,22 @@ func judge(p *part, stable groupOffsets) verdict {
 	default:
 		return unclear
 	}
+}
+
+// compare tells whether the part moves any offset, and whether the group stands at
+// all of those that it commits, or at all of those before it.
+func (p *part) compare(stable groupOffsets) (moved, atNext, atBefore bool) {
+	atNext, atBefore = true, true
+	for tier, now := range stable {
+		before, next := p.before.at(tier), p.next.at(tier)
+		if next < 0 {
+			continue
+		}
+		moved = moved || next != before
+		atNext = atNext && now.offset == next
+		atBefore = atBefore && now.offset == before
+	}
+	return moved, atNext, atBefore
 }
 
 func tasksOf(parts []*part) []int32 {

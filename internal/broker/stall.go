@@ -10,13 +10,11 @@ import (
 // the outcome of a transaction, or others fill the memory.
 func (e *Engine) couldGoOn(t *task, now time.Time) bool {
 	switch {
-	case e.draining || !t.ready() || e.health.brokerAway(now):
+	case e.draining || !t.ready() || t.held || e.health.brokerAway(now):
 		return false
 	case e.txn != nil && e.txn.holds(t) && e.txn.sealing[t.id] == nil:
 		// Also when it hangs computing what comes next
 		// (TestStall_ABatchOnItsWayEndsBeforeItsTaskIsGivenUp).
-		return false
-	case t.held:
 		return false
 	case t.working:
 		return true
@@ -24,7 +22,13 @@ func (e *Engine) couldGoOn(t *task, now time.Time) bool {
 		return false // one transaction at a time: what it has computed waits for its turn
 	case t.open.records > 0 || t.couldProcess(now):
 		return e.openBytes() < e.set.MaxInflightBytes/2
+	default:
+		return t.couldFetch(now)
 	}
+}
+
+// couldFetch tells whether there is something to fetch that is due.
+func (t *task) couldFetch(now time.Time) bool {
 	for s := range t.each() {
 		if s.stable > s.position && !s.away && !now.Before(s.due) {
 			return true

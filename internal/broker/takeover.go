@@ -81,7 +81,10 @@ func (e *Engine) startTakeover(g *generation, gained []int32) {
 	e.stopClaim(errNewGeneration)
 	ctx, cancel := context.WithCancelCause(e.work)
 	e.stopClaim = cancel
-	to := &takeover{engine: e, gen: g, said: make(map[int32]bool), last: make(map[int32]ownerRecord), former: make(map[string]former), ends: make(map[string]ended)}
+	to := &takeover{
+		engine: e, gen: g, said: make(map[int32]bool), last: make(map[int32]ownerRecord),
+		former: make(map[string]former), ends: make(map[string]ended),
+	}
 	for _, id := range gained {
 		e.tasks[id].claimStarted = true
 		to.tasks = append(to.tasks, e.tasks[id])

@@ -23,17 +23,18 @@ const (
 // task is one task as the loop sees it. Its state and record path belong to
 // its own goroutine (worker), which executes one order after the other.
 type task struct {
-	id    int32
-	phase phase
-	// since is the generation from which on it has been ours without a break.
-	since int32
-
 	// source is the input, tiers are the retry tiers; turn is the one that was
 	// worked at last.
 	source
 
 	tiers []source
 	turn  int
+
+	id    int32
+	phase phase
+	// since is the generation from which on it has been ours without a break.
+	since int32
+
 	// ids are the topics that the task was taken with.
 	ids topicIDs
 	// held: its record path waits for external enrichers, and must neither be given

@@ -14,6 +14,7 @@ const (
 	roleDead    = "dead letters"
 	roleState   = "state"
 	roleRetry   = "retry tier"
+	roleSurplus = "retry tier that is not read"
 )
 
 // The settings of topics that are looked at.

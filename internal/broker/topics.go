@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	kafka "github.com/segmentio/kafka-go"
+
+	"pulse-scorer/internal/pipeline"
 )
 
 // TopicSettings say how missing topics are made.
@@ -70,9 +73,9 @@ func (a *Admin) Plan(ctx context.Context) ([]TopicState, error) {
 	client, done := a.open()
 	defer done()
 	states := a.wanted()
-	names := make([]string, len(states))
-	for i, s := range states {
-		names[i] = s.Name
+	names := a.topology.surplusTiers()
+	for _, s := range states {
+		names = append(names, s.Name)
 	}
 	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: names})
 	if err != nil {
@@ -95,6 +98,7 @@ func (a *Admin) Plan(ctx context.Context) ([]TopicState, error) {
 			partitions = states[i].Partitions
 		}
 	}
+	states = append(states, a.surplus(meta)...)
 	configs, err := configsOf(ctx, client, states)
 	if err != nil {
 		return nil, err
@@ -103,12 +107,45 @@ func (a *Admin) Plan(ctx context.Context) ([]TopicState, error) {
 	for i := range states {
 		s := &states[i]
 		a.complete(s, partitions, limit)
-		if s.Exists {
+		if s.Exists && s.Role != roleSurplus {
 			rules{s, a.conn.Brokers, configs[s.Name]}.check(partitions, limit)
 			s.kept, _ = retention(configs[s.Name])
 		}
 	}
 	return states, nil
+}
+
+// surplusTiers are the names of tiers beyond those that are set.
+func (t Topology) surplusTiers() []string {
+	if len(t.Retry) == 0 {
+		return nil
+	}
+	base := strings.TrimSuffix(t.Retry[0].Topic, ".1")
+	var names []string
+	for n := len(t.Retry) + 1; n <= pipeline.MaxTiers; n++ {
+		names = append(names, fmt.Sprintf("%s.%d", base, n))
+	}
+	return names
+}
+
+// surplus are tiers that somebody has written with more delays than there are now.
+// Nobody reads them: what waits there would be lost without a word
+// (TestPlan_TiersThatNobodyReadAreAFault).
+func (a *Admin) surplus(meta *kafka.MetadataResponse) []TopicState {
+	var states []TopicState
+	for _, name := range a.topology.surplusTiers() {
+		for _, t := range meta.Topics {
+			if t.Name != name || t.Error != nil {
+				continue
+			}
+			states = append(states, TopicState{
+				Role: roleSurplus, Name: name, Exists: true, Partitions: len(t.Partitions),
+				Faults: []string{fmt.Sprintf("exists, and PULSE_RETRY_DELAYS has %d delays only: what waits in it would never be read; "+
+					"give as many delays as there are topics until nothing waits in it, and delete the topic then", len(a.topology.Retry))},
+			})
+		}
+	}
+	return states
 }
 
 // configsOf are the settings of the topics that exist.

@@ -89,8 +89,8 @@ func (c Config) checkRetries(faults *faultList) {
 		class, tiers, ok := strings.Cut(o, "=")
 		n, err := strconv.Atoi(strings.TrimSpace(tiers))
 		if !ok || strings.TrimSpace(class) == "" || err != nil || n < 0 || n > len(c.RetryDelays) {
-			faults.addf("PULSE_RETRY_OVERRIDES", "%s is not class=tiers with 0 to %d tiers, as many as PULSE_RETRY_DELAYS has; write a list like enricher_unavailable=2",
-				quote(o), len(c.RetryDelays))
+			faults.addf("PULSE_RETRY_OVERRIDES", "%s is not class=tiers with 0 to %d tiers, as many as PULSE_RETRY_DELAYS has; "+
+				"write a list like enricher_unavailable=2", quote(o), len(c.RetryDelays))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -32,9 +33,9 @@ type Letter struct {
 // NotBefore is when a record of a tier is due, if it says so. Where there are several
 // of the header the last one counts.
 func NotBefore(headers []Header) (due time.Time, ok bool) {
-	for i := len(headers) - 1; i >= 0; i-- {
-		if headers[i].Key == headerNotBefore {
-			ms, err := strconv.ParseInt(string(headers[i].Value), 10, 64)
+	for _, h := range slices.Backward(headers) {
+		if h.Key == headerNotBefore {
+			ms, err := strconv.ParseInt(string(h.Value), 10, 64)
 			return time.UnixMilli(ms), err == nil
 		}
 	}

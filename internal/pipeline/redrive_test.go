@@ -10,8 +10,14 @@ import (
 func TestRedrive_HeadersAreReplacedNotAppended(t *testing.T) {
 	t.Parallel()
 	letter := []Header{
-		{Key: "traceparent", Value: []byte("t")}, {Key: headerRedrives, Value: []byte("1")}, {Key: headerTopic, Value: []byte("in")}, {Key: headerOffset, Value: []byte("7")},
-		{Key: headerRecordTime, Value: []byte("42")}, {Key: headerProgress, Value: []byte("{}")}, {Key: headerClass, Value: []byte("x")}, {Key: headerNotBefore, Value: []byte("1")},
+		{Key: "traceparent", Value: []byte("t")},
+		{Key: headerRedrives, Value: []byte("1")},
+		{Key: headerTopic, Value: []byte("in")},
+		{Key: headerOffset, Value: []byte("7")},
+		{Key: headerRecordTime, Value: []byte("42")},
+		{Key: headerProgress, Value: []byte("{}")},
+		{Key: headerClass, Value: []byte("x")},
+		{Key: headerNotBefore, Value: []byte("1")},
 		{Key: headerLastClass, Value: []byte("y")},
 	}
 	names := func(headers []Header) string {
