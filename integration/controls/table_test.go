@@ -99,6 +99,10 @@ func table() []control {
 			units: []string{"TestFetch_AnswersFromBeforeARewindAreVoid"},
 		},
 		{
+			guard: "not-before", promise: "no record of a retry tier is tried before its time",
+			cases: []string{"Tiers_EachSignalIsScoredOnceAndNoneEarly"}, units: []string{"TestWorker_StopsAtWhatIsNotDue"},
+		},
+		{
 			guard: "dedupe", promise: "a signal ID has one result",
 			cases: []string{"Path_ScoresEachSignalOnceOverACrash"},
 		},

@@ -154,10 +154,10 @@
 //     the next record of a tier says when it is due (schedule.go), and what is not due
 //     for a while takes neither memory nor a fetch. A tier's partition belongs to the
 //     task of its number, so that a retry finds its series' state
-//     (TestTiers_EachSignalIsScoredOnceAndNoneEarly).
+//     (Tiers_EachSignalIsScoredOnceAndNoneEarly).
 //   - What the record path holds back for a required enricher holds the task: no fetch,
 //     no commit, no clock of a tier. It is asked twice a second whether it goes on
-//     (TestTiers_AnOutageHoldsEverything). A drain leaves what is held to the next owner.
+//     (Tiers_AnOutageHoldsEverything). A drain leaves what is held to the next owner.
 //   - A transaction that came of a tier need not move the input. So all offsets are
 //     compared to find out what became of it, and of what a dead owner has left only a
 //     first try is a witness (oldest.go).

@@ -14,7 +14,7 @@ import (
 //     that waits takes no memory, and no fetch;
 //   - the loop wakes when the next one is due.
 //
-// TestWorker_StopsAtWhatIsNotDue, TestTiers_EachSignalIsScoredOnceAndNoneEarly.
+// TestWorker_StopsAtWhatIsNotDue, Tiers_EachSignalIsScoredOnceAndNoneEarly.
 const (
 	// fetchAhead is how long before it is due the next record of a tier is fetched.
 	// Two long polls fit in: the one under way must end before.

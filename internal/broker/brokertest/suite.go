@@ -91,7 +91,9 @@ func cases() []testCase {
 		{"Changes_OffsetsForgottenAreTheStates", offsetsForgotten},
 		{"Changes_WhatWaitsTooLongIsAnAlarm", whatWaits},
 		{"Changes_DeadLettersThatWaitTooLongAreAnAlarm", deadLettersWait},
-		{"Changes_DeadLettersThatWaitTooLongAreAnAlarm", deadLettersWait},
+		{"Tiers_EachSignalIsScoredOnceAndNoneEarly", tiersOnce},
+		{"Tiers_KeepTheOrderOfASeriesWhenAsked", tiersInOrder},
+		{"Tiers_AnOutageHoldsEverything", tiersHeld},
 		{"Path_ScoresEachSignalOnceOverACrash", realPathOnce},
 		{"Path_BadInputBecomesDeadLetters", realPathDead},
 	}
