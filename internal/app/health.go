@@ -4,12 +4,15 @@ import (
 	"sync/atomic"
 
 	"pulse-scorer/internal/broker"
+	"pulse-scorer/internal/enricher"
 	"pulse-scorer/internal/ops"
 )
 
 // health answers the probes for the engine.
 type health struct {
 	engine *broker.Engine
+	// enrichers is nil when there are none.
+	enrichers *enricher.Enrichers
 	// started is set for good when the service was ready once.
 	started atomic.Bool
 }
@@ -24,9 +27,29 @@ func (h *health) Live() ops.Report { return report("progress", h.engine.Live()) 
 
 // Ready implements ops.Probe.
 func (h *health) Ready() ops.Report {
-	r := report("work", h.engine.Ready())
+	r := append(report("work", h.engine.Ready()), h.breakers()...)
 	if r.OK() {
 		h.started.Store(true)
+	}
+	return r
+}
+
+// breakers say which enrichers are down. The service is ready all the same: what it
+// waits for is not its own.
+func (h *health) breakers() ops.Report {
+	if h.enrichers == nil {
+		return nil
+	}
+	required, optional := h.enrichers.Down()
+	var r ops.Report
+	for _, name := range required {
+		r = append(r, ops.Check{Name: "enricher " + name, Advisory: true, Detail: "is down and required: fetching and the retry tiers wait for it"})
+	}
+	for _, name := range optional {
+		r = append(r, ops.Check{Name: "enricher " + name, Advisory: true, Detail: "is down: results go without it"})
+	}
+	if r == nil {
+		r = ops.Report{{Name: "enrichers", OK: true}}
 	}
 	return r
 }

@@ -14,6 +14,7 @@ import (
 
 	"pulse-scorer/internal/broker"
 	"pulse-scorer/internal/config"
+	"pulse-scorer/internal/enricher"
 	"pulse-scorer/internal/ops"
 	"pulse-scorer/internal/pipeline"
 )
@@ -35,6 +36,8 @@ type Service struct {
 	engine   *broker.Engine
 	server   *ops.Server
 	health   *health
+	// enrichers is nil when there are none.
+	enrichers *enricher.Enrichers
 }
 
 // NewService wires a worker and binds its HTTP port. Run it, or Close it.
@@ -48,6 +51,9 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 		return nil, err
 	}
 	s := &Service{config: c, deps: deps, registry: ops.NewRegistry(deps.Build)}
+	if s.enrichers, err = newEnrichers(c, deps, s.registry); err != nil {
+		return nil, err
+	}
 	newTask, err := s.taskMaker()
 	if err != nil {
 		return nil, err
@@ -56,7 +62,7 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 	if err != nil {
 		return nil, err
 	}
-	s.health = &health{engine: s.engine}
+	s.health = &health{engine: s.engine, enrichers: s.enrichers}
 	s.server, err = ops.Listen(ctx, ops.Settings{Addr: c.HTTPAddr}, ops.Deps{
 		Gatherer: s.registry, Probe: s.health, Status: s.health, Logger: deps.Log,
 	})
@@ -70,14 +76,20 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 func (s *Service) taskMaker() (func(int32) broker.Task, error) {
 	settings, err := pathSettings(s.config, s.deps.Build.Version)
 	if err := errors.Join(err, settings.Validate()); err != nil {
-		return nil, err
+		return nil, faultsOf(err)
 	}
 	metrics := pipeline.NewMetrics(s.registry)
 	p := profile(s.config)
+	var externals pipeline.Externals
+	if s.enrichers != nil {
+		externals = s.enrichers
+	}
 	return func(int32) broker.Task {
 		var key [16]byte
 		_, _ = rand.Read(key[:]) // never fails (crypto/rand)
-		t, err := pipeline.New(settings, pipeline.Deps{Profile: p, Metrics: metrics, HashKey: key, Now: s.deps.Now, Random: mathrand.Float64})
+		t, err := pipeline.New(settings, pipeline.Deps{
+			Profile: p, Metrics: metrics, HashKey: key, Now: s.deps.Now, Random: mathrand.Float64, Externals: externals,
+		})
 		if err != nil {
 			panic(fmt.Sprintf("record path: %v", err)) // the same settings were valid above
 		}

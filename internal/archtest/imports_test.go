@@ -13,7 +13,7 @@ func mayImport() map[string][]string {
 	inner := []string{"internal/pulse"}
 	path := []string{"internal/pulse", "internal/scoring", "internal/codec", "internal/state", "internal/retry"}
 	engine := append(slices.Clone(path), "internal/pipeline")
-	application := append(slices.Clone(engine), "internal/audit", "internal/broker", "internal/deadletter", "internal/config", "internal/ops", "internal/console",
+	application := append(slices.Clone(engine), "internal/audit", "internal/broker", "internal/deadletter", "internal/enricher", "internal/config", "internal/ops", "internal/console",
 		"internal/devbroker", "internal/ndjson", "internal/sample", "schemas")
 	commands := append(slices.Clone(application), "internal/app")
 	return map[string][]string{
@@ -28,6 +28,7 @@ func mayImport() map[string][]string {
 		"internal/pipeline":   path,
 		"internal/broker":     engine,
 		"internal/deadletter": {"internal/pulse", "internal/codec", "internal/pipeline"},
+		"internal/enricher":   {"internal/pulse", "internal/pipeline"},
 		"internal/console":    engine,
 		"internal/devbroker":  nil,
 		"internal/ndjson":     nil,
@@ -54,8 +55,9 @@ func owners() map[string][]string {
 		"github.com/testcontainers":           {"integration"},
 		"github.com/twmb/franz-go":            {"internal/devbroker", "internal/broker/brokertest", "internal/broker/simtest", "integration"},
 		"github.com/kelseyhightower":          {"internal/config"},
-		"golang.org/x/sync/errgroup":          {"internal/app", "internal/broker"},
-		"github.com/prometheus/client_golang": {"internal/app", "internal/broker", "internal/pipeline", "internal/ops", "internal/cli", "integration"},
+		"golang.org/x/sync/errgroup":          {"internal/app", "internal/broker", "internal/enricher"},
+		"github.com/sony/gobreaker":           {"internal/enricher"},
+		"github.com/prometheus/client_golang": {"internal/app", "internal/broker", "internal/pipeline", "internal/enricher", "internal/ops", "internal/cli", "integration"},
 	}
 }
 

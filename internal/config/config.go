@@ -64,9 +64,9 @@ type Config struct {
 	AnomalyThreshold *float64      `envconfig:"ANOMALY_THRESHOLD" derived:"the profile's" min:"0" desc:"flags a signal as an anomaly above it; z-value in parity"`
 
 	// External enrichers.
-	Enrichers           List   `envconfig:"ENRICHERS" secret:"true" later:"external enrichers" desc:"comma-separated name=url?required=true&timeout=200ms"`
-	EnricherConcurrency int    `envconfig:"ENRICHER_CONCURRENCY" default:"128" min:"1" later:"external enrichers" desc:"most calls at a time"`
-	EnricherTokenFile   string `envconfig:"ENRICHER_TOKEN_FILE" later:"external enrichers" desc:"file with the bearer token for enrichers"`
+	Enrichers           List   `envconfig:"ENRICHERS" secret:"true" desc:"comma-separated name=url?required=true&timeout=200ms"`
+	EnricherConcurrency int    `envconfig:"ENRICHER_CONCURRENCY" default:"128" min:"1" desc:"most calls at a time"`
+	EnricherTokenFile   string `envconfig:"ENRICHER_TOKEN_FILE" file:"true" desc:"file with the bearer token for enrichers"`
 
 	// HTTP.
 	HTTPAddr       string `envconfig:"HTTP_ADDR" default:":9100" desc:"address of metrics, probes and status, host:port"`

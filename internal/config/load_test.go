@@ -96,6 +96,7 @@ func TestLoad_RefusesBadValues(t *testing.T) {
 	t.Parallel()
 	anyText := map[string]bool{
 		"PULSE_SASL_USERNAME": true, "PULSE_SASL_PASSWORD": true,
+		"PULSE_ENRICHERS": true, // package enricher reads it (app: TestNewService_RefusesBadEnrichers)
 	}
 	bad := map[string][]string{
 		"PULSE_BROKERS":              {"kafka", "kafka:0", "kafka:99999", "a:1,,b:2", "http://a:1", ":9092", "a b:1"},
@@ -144,6 +145,7 @@ func TestLoad_RefusesBadValues(t *testing.T) {
 		"PULSE_HEALTH_INTERVAL":      {"x"},
 		"PULSE_MAX_CLOCK_SKEW":       {"x", "-1s"},
 		"PULSE_ENRICHER_CONCURRENCY": {"0"},
+		"PULSE_ENRICHER_TOKEN_FILE":  {"/no/such/file"},
 	}
 	for _, v := range variables() {
 		if v.later == "" && !anyText[v.name] && len(bad[v.name]) == 0 {

@@ -1,0 +1,52 @@
+package app
+
+import (
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"pulse-scorer/internal/config"
+	"pulse-scorer/internal/enricher"
+)
+
+// newEnrichers makes the external enrichers of an environment, nil when it has none.
+func newEnrichers(c config.Config, d Deps, registry prometheus.Registerer) (*enricher.Enrichers, error) {
+	endpoints, err := enricher.Parse(c.Enrichers)
+	if err != nil {
+		return nil, faultsOf(err)
+	}
+	if len(endpoints) == 0 {
+		return nil, nil //nolint:nilnil // none is what was asked for
+	}
+	return enricher.New(
+		enricher.Settings{Endpoints: endpoints, Concurrency: c.EnricherConcurrency, TokenFile: c.EnricherTokenFile},
+		enricher.Deps{Log: d.Log, Registry: registry, Now: d.Now}), nil
+}
+
+// faultsOf makes configuration faults of joined errors that begin with the variable
+// which sets the value.
+func faultsOf(err error) error {
+	f := &config.Error{}
+	for _, one := range flat(err) {
+		variable, message, ok := strings.Cut(one.Error(), ": ")
+		if !ok || !strings.HasPrefix(variable, "PULSE_") {
+			return err
+		}
+		f.Faults = append(f.Faults, config.Fault{Variable: variable, Message: message})
+	}
+	return f
+}
+
+func flat(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // it is the outermost one that joins
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, one := range joined.Unwrap() {
+		if one != nil {
+			all = append(all, flat(one)...)
+		}
+	}
+	return all
+}

@@ -1,0 +1,173 @@
+package enricher
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"pulse-scorer/internal/pipeline"
+	"pulse-scorer/internal/pulse"
+)
+
+const (
+	// maxAnswer is the largest answer that is taken, in bytes.
+	maxAnswer = 64 << 10
+	// breakerFailures in a row open a breaker: far more than random failures of one in
+	// ten give, and less than one batch.
+	breakerFailures = 10
+	// breakerPause is how long an open breaker waits before one call is let through.
+	breakerPause = time.Second
+)
+
+// client calls one enricher.
+type client struct {
+	endpoint Endpoint
+	http     *http.Client
+	token    func() (string, error)
+	now      func() time.Time
+	breaker  *gobreaker.CircuitBreaker[[]byte]
+	metrics  *metrics
+}
+
+func newClient(e Endpoint, d Deps, transport http.RoundTripper, token func() (string, error), m *metrics) *client {
+	return &client{
+		endpoint: e, token: token, now: d.Now, metrics: m,
+		http: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		breaker: gobreaker.NewCircuitBreaker[[]byte](gobreaker.Settings{
+			Name: e.Name, MaxRequests: 1, Timeout: breakerPause,
+			ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerFailures },
+			IsSuccessful: func(err error) bool { return err == nil || !serviceFailed(err) },
+			IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) },
+			OnStateChange: func(name string, from, to gobreaker.State) {
+				d.stateChanged(e, from, to)
+			},
+		}),
+	}
+}
+
+// down tells whether the breaker lets no calls through, or one only.
+func (c *client) down() bool { return c.breaker.State() != gobreaker.StateClosed }
+
+// failure is why a call gave nothing.
+type failure struct {
+	*pulse.Bad
+
+	// service: it is the service that failed, and not what it was sent.
+	service bool
+}
+
+// Unwrap gives the class.
+func (f *failure) Unwrap() error { return f.Bad }
+
+func serviceFailed(err error) bool {
+	f, ok := errors.AsType[*failure](err)
+	return ok && f.service
+}
+
+func (c *client) unavailable(message string, service bool) *failure {
+	return &failure{&pulse.Bad{Class: pulse.EnricherUnavailable, Message: c.endpoint.Name + ": " + message}, service}
+}
+
+func (c *client) rejected(message string) *failure {
+	return &failure{&pulse.Bad{Class: pulse.EnricherRejected, Message: c.endpoint.Name + ": " + message}, false}
+}
+
+// ask calls unless the breaker is open. The answer is a JSON object, empty when there
+// is nothing to add.
+func (c *client) ask(ctx context.Context, q *pipeline.Inquiry, encoded []byte) ([]byte, error) {
+	object, err := c.breaker.Execute(func() ([]byte, error) {
+		start := c.now()
+		object, err := c.call(ctx, q, encoded)
+		c.metrics.duration.WithLabelValues(c.endpoint.Name).Observe(c.now().Sub(start).Seconds())
+		return object, err
+	})
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+		return nil, &pulse.Bad{Class: pulse.EnricherDown, Message: c.endpoint.Name + " is down"}
+	}
+	return object, err
+}
+
+func (c *client) call(parent context.Context, q *pipeline.Inquiry, encoded []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(parent, c.endpoint.Timeout)
+	defer cancel()
+	req, err := c.newRequest(ctx, q, encoded)
+	if err != nil {
+		return nil, err
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.noAnswer(parent, ctx)
+	}
+	defer func() { _ = res.Body.Close() }()
+	content, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	if err != nil {
+		return nil, c.noAnswer(parent, ctx)
+	}
+	return c.judge(res, content)
+}
+
+// noAnswer tells a time-out from a connection that failed, and from the end of the
+// batch, which is nobody's fault.
+func (c *client) noAnswer(parent, ctx context.Context) error {
+	switch {
+	case parent.Err() != nil:
+		return context.Canceled
+	case ctx.Err() != nil:
+		return c.unavailable("no answer within "+c.endpoint.Timeout.String(), true)
+	default:
+		return c.unavailable("the connection failed", true)
+	}
+}
+
+func (c *client) judge(res *http.Response, content []byte) ([]byte, error) {
+	status := res.StatusCode
+	switch {
+	case status == http.StatusNoContent:
+		return nil, nil
+	case status == http.StatusOK:
+		return c.object(content)
+	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= http.StatusInternalServerError:
+		f := c.unavailable("answered with status "+strconv.Itoa(status), status != http.StatusTooManyRequests)
+		f.RetryAfter = retryAfter(res.Header.Get("Retry-After"), c.now())
+		return nil, f
+	default:
+		return nil, c.rejected("answered with status " + strconv.Itoa(status))
+	}
+}
+
+func (c *client) object(content []byte) ([]byte, error) {
+	if len(content) > maxAnswer {
+		return nil, c.rejected("the answer is larger than " + strconv.Itoa(maxAnswer) + " bytes")
+	}
+	content = bytes.TrimSpace(content)
+	var compact bytes.Buffer
+	if len(content) == 0 || content[0] != '{' || json.Compact(&compact, content) != nil {
+		return nil, c.rejected("the answer is not a JSON object")
+	}
+	return compact.Bytes(), nil
+}
+
+// maxRetryAfter bounds what a service may ask for.
+const maxRetryAfter = 24 * time.Hour
+
+// retryAfter reads the header in both its forms, seconds and date (RFC 9110, section
+// 10.2.3); 0 when it does not say.
+func retryAfter(value string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+		return time.Duration(min(max(0, seconds), int64(maxRetryAfter/time.Second))) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return min(max(0, at.Sub(now)), maxRetryAfter)
+	}
+	return 0
+}

@@ -1,0 +1,85 @@
+package enricher
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"pulse-scorer/internal/pipeline"
+	"pulse-scorer/internal/pulse"
+)
+
+// body is what an enricher is told of a signal: it, and what ingest has found.
+type body struct {
+	ID        string     `json:"id"`
+	Name      string     `json:"name"`
+	Value     float64    `json:"value"`
+	Source    string     `json:"source"`
+	Timestamp string     `json:"timestamp"` // RFC 3339
+	Kind      string     `json:"kind"`
+	Ingest    ingestBody `json:"ingest"`
+	Attempt   int        `json:"attempt"`
+}
+
+type ingestBody struct {
+	SignalTag    string   `json:"signal_tag"`
+	RecencyScore float64  `json:"recency_score"`
+	AnomalyFlag  bool     `json:"anomaly_flag"`
+	AnomalyScore *float64 `json:"anomaly_score"`
+	STI          float64  `json:"sti"`
+}
+
+func encode(q *pipeline.Inquiry) ([]byte, error) {
+	in := ingestBody{
+		SignalTag: q.Ingest.SignalTag, RecencyScore: q.Ingest.RecencyScore, AnomalyFlag: q.Ingest.AnomalyFlag, STI: q.Ingest.STI,
+	}
+	if s := q.Ingest.AnomalyScore; s.Valid {
+		in.AnomalyScore = &s.Number
+	}
+	encoded, err := json.Marshal(body{
+		ID: q.Signal.ID, Name: q.Signal.Name, Value: q.Signal.Value, Source: q.Signal.Source,
+		Timestamp: string(q.Signal.Timestamp.AppendRFC3339(nil)), Kind: q.Signal.Kind.String(), Ingest: in, Attempt: q.Attempt,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("signal: %w", err)
+	}
+	return encoded, nil
+}
+
+const headerTraceparent = "traceparent"
+
+// newRequest makes the call of one enricher. The signal's ID is the key that tells a
+// service of repetitions; one that no header can hold is sent quoted.
+func (c *client) newRequest(ctx context.Context, q *pipeline.Inquiry, encoded []byte) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint.URL, bytes.NewReader(encoded))
+	if err != nil {
+		return nil, &pulse.Bad{Class: pulse.EnricherRejected, Message: c.endpoint.Name + ": the request cannot be made"}
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Idempotency-Key", headerSafe(q.Signal.ID))
+	for _, h := range q.Headers {
+		if h.Key == headerTraceparent {
+			req.Header.Set(headerTraceparent, headerSafe(string(h.Value)))
+		}
+	}
+	token, err := c.token()
+	if err != nil {
+		return nil, &pulse.Bad{Class: pulse.EnricherUnavailable, Message: c.endpoint.Name + ": the token cannot be read (PULSE_ENRICHER_TOKEN_FILE)"}
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	return req, nil
+}
+
+// headerSafe quotes what a header field cannot hold (RFC 9110, section 5.5).
+func headerSafe(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) || strings.TrimSpace(s) != s {
+		return fmt.Sprintf("%+q", s)
+	}
+	return s
+}
