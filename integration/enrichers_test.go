@@ -48,8 +48,8 @@ func (e *slowEnricher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, `{"seen":true}`)
 }
 
-// sendSignals produces signals with IDs from first on, to all partitions in turn.
-func (l *lab) sendSignals(ctx context.Context, t *testing.T, first, n int) {
+// produceSignals produces signals with IDs from first on, to all partitions in turn.
+func (l *lab) produceSignals(ctx context.Context, t *testing.T, first, n int) {
 	t.Helper()
 	records := make([]*kgo.Record, n)
 	for i := range records {
@@ -115,7 +115,7 @@ func TestEnrichers_ASlowOneIsAskedManyTimesAtOnce(t *testing.T) { //nolint:paral
 	server := httptest.NewServer(enricher)
 	defer server.Close()
 	const ids = 20_000
-	l.sendSignals(ctx, t, 0, ids)
+	l.produceSignals(ctx, t, 0, ids)
 	s := l.startService(ctx, t, "PULSE_ENRICHERS=risk="+server.URL+"?required=true&timeout=10s")
 	s.awaitValue(ctx, t, ids, "pulse_records_total", "scored")
 	s.stop(t)
@@ -136,7 +136,7 @@ func TestEnrichers_AnOutage(t *testing.T) { //nolint:paralleltest // measures
 	s := l.startService(ctx, t, "PULSE_ENRICHERS=risk="+server.URL+"?required=true&timeout=2s")
 	sent := 0
 	send := func() {
-		l.sendSignals(ctx, t, sent, 100)
+		l.produceSignals(ctx, t, sent, 100)
 		sent += 100
 	}
 	pace := time.NewTicker(100 * time.Millisecond) // 1,000 records a second
