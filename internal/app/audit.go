@@ -21,14 +21,16 @@ import (
 // What it reads belongs together because of the order in which it looks:
 //
 //  1. the ledgers in the state, each up to the end of its partition at that time;
-//  2. the committed offsets, up to which the input is audited;
-//  3. the ends of results and dead letters. What belongs to an offset below the
+//  2. the committed offsets, up to which the input is audited, and from which the
+//     retry tiers are read: whoever leaves a tier later is seen in it, too;
+//  3. the ends of results, dead letters and tiers. What belongs to an offset below the
 //     committed one was written before that was committed, so it lies below them.
 //     Reading up to them waits for transactions that were open just then, so
 //     nothing undecided lies below either;
 //  4. the end of the input: whatever record an outcome names lies below it;
 //  5. after a partition's results and dead letters have been read, its ledger
-//     again: whatever was read had been counted by then.
+//     again: whatever was read had been counted by then. What is parked, then or at
+//     first, waits (audit_waiting.go).
 type Auditor struct {
 	// Partitions to audit, nil for all.
 	Partitions []int32
@@ -55,6 +57,10 @@ type cut struct {
 	start, from, to, end       int64 // of the input
 	results, letters           int64 // the ends
 	resultsStart, lettersStart int64
+	// tiers are the ranges of the retry tiers that are read, parked the input offsets
+	// of what is parked, by its place in the state.
+	tiers  []tierRange
+	parked map[string]int64
 }
 
 // NewAuditor prepares an audit of an environment's service.
@@ -128,11 +134,15 @@ func (a *Auditor) cut(ctx context.Context) error {
 			return err
 		}
 	}
-	committed, err := a.look.Committed(ctx, n)
+	all, err := a.look.CommittedOfAll(ctx, n)
 	if err != nil {
 		return err
 	}
+	committed := all[0]
 	for i := range a.cuts {
+		if err := a.tiers(ctx, &a.cuts[i], all); err != nil {
+			return err
+		}
 		if err := a.ends(ctx, &a.cuts[i], committed[a.cuts[i].partition]); err != nil {
 			return err
 		}
@@ -170,13 +180,17 @@ func (a *Auditor) firstLedger(ctx context.Context, c *cut) error {
 	if err != nil {
 		return err
 	}
-	return a.ledger(ctx, c.partition, start, c.state, &c.ledger)
+	c.parked = make(map[string]int64)
+	return a.ledger(ctx, c, start, c.state, &c.ledger)
 }
 
 // ledger reads a range of the state; the last ledger in it counts.
-func (a *Auditor) ledger(ctx context.Context, partition int32, from, to int64, l *audit.Ledger) error {
+func (a *Auditor) ledger(ctx context.Context, c *cut, from, to int64, l *audit.Ledger) error {
 	a.Progress(max(0, to-from), 0)
-	return a.scan(ctx, broker.Scan{Topic: a.topics.State, Partition: partition, From: from, To: to, Each: func(r *pipeline.Record) error {
+	return a.scan(ctx, broker.Scan{Topic: a.topics.State, Partition: c.partition, From: from, To: to, Each: func(r *pipeline.Record) error {
+		if err := c.park(r, from < c.state); err != nil {
+			return err
+		}
 		found, ok, err := state.DecodeLedger(r.Key, r.Value)
 		if err != nil {
 			return err
@@ -246,7 +260,10 @@ func (a *Auditor) partition(ctx context.Context, c *cut) (audit.Row, error) {
 	if err != nil {
 		return audit.Row{}, err
 	}
-	if err := a.ledger(ctx, c.partition, c.state, end, &last); err != nil {
+	if err := a.ledger(ctx, c, c.state, end, &last); err != nil {
+		return audit.Row{}, err
+	}
+	if err := a.waiting(ctx, c, book); err != nil {
 		return audit.Row{}, err
 	}
 	if err := a.input(ctx, c, book); err != nil {

@@ -162,6 +162,9 @@ func (b *Book) Record(offset int64, id ID, sure bool) {
 		}
 	case mark&(1<<Pending) != 0:
 		b.row.Pending++
+		if b.ids[i] == NoID {
+			b.ids[i] = id // what is parked does not say
+		}
 	case mark&(1<<Dead) != 0:
 		b.row.Dead++
 	default:

@@ -74,6 +74,19 @@ const NoOffset int64 = -1
 // transaction that is about to commit an offset has no part in it: what went
 // with the offset that is given is decided.
 func (i *Inspector) Committed(ctx context.Context, partitions int32) ([]int64, error) {
+	all, err := i.CommittedOfAll(ctx, partitions)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// Has tells whether a topic exists, as of the last look (Partitions).
+func (i *Inspector) Has(topic string) bool { return i.cluster.known(topic) > 0 }
+
+// CommittedOfAll is what Committed is for the input and each retry tier, by tier and
+// partition; 0 is the input.
+func (i *Inspector) CommittedOfAll(ctx context.Context, partitions int32) ([][]int64, error) {
 	tasks := make([]int32, partitions)
 	for p := range tasks {
 		tasks[p] = int32(p)
@@ -87,11 +100,14 @@ func (i *Inspector) Committed(ctx context.Context, partitions int32) ([]int64, e
 	if err != nil && !gone {
 		return nil, fmt.Errorf("offsets of group %s: %w", i.set.Group, err)
 	}
-	out := make([]int64, partitions)
-	for p := range out {
-		out[p] = NoOffset
-		if !gone {
-			out[p] = got[int32(p)].input().offset
+	out := make([][]int64, i.set.Topics.sources())
+	for tier := range out {
+		out[tier] = make([]int64, partitions)
+		for p := range out[tier] {
+			out[tier][p] = NoOffset
+			if !gone {
+				out[tier][p] = got[int32(p)][tier].offset
+			}
 		}
 	}
 	return out, nil
