@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"pulse-scorer/integration/kafkatest"
+	"pulse-scorer/internal/audit"
 )
 
 // outageFor is how long the enricher is down; two minutes is what is promised for.
@@ -174,6 +175,39 @@ func TestEnrichers_AnOutage(t *testing.T) { //nolint:paralleltest // measures
 	l.expectEnriched(ctx, t, sent)
 	t.Logf("down for %v at 1,000 records/s: all %d scored %v after it was back; resident memory of test and service %.0f MB before, %.0f MB at most in the outage",
 		*outageFor, sent, took.Round(100*time.Millisecond), before, most)
+}
+
+// What waits in a tier, or is parked behind one that does, is pending: in the audit, in
+// the lag and where a signal is looked for.
+func TestEnrichers_WhatWaitsIsSeen(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), enrichersHangGuard)
+	defer cancel()
+	l := newLab(ctx, t, kafkatest.Brokers(t), kafkatest.Name("waits"), 4)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Idempotency-Key") == "7" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, `{"seen":true}`)
+	}))
+	defer server.Close()
+	const ids = 100
+	l.produceSignals(ctx, t, 0, ids)
+	s := l.startService(ctx, t, "PULSE_ENRICHERS=risk="+server.URL+"?required=true&timeout=10s", "PULSE_RETRY_DELAYS=1h", "PULSE_RETRY_ORDER=key")
+	const parked = 23 // 11, 15 … 99: the series of 7 has a partition of its own
+	s.awaitValue(ctx, t, ids-parked-1, "pulse_records_total", "scored")
+	s.awaitValue(ctx, t, parked, "pulse_parked_records")
+	s.stop(t)
+	if sum := audit.Total(l.audit(ctx, t, 0).Partitions); sum.Pending != parked+1 || sum.Scored != ids-parked-1 {
+		t.Errorf("audit: %+v, want %d pending", sum, parked+1)
+	}
+	if code, stdout, stderr := l.command(ctx, t, "find", "7"); code != 0 || !strings.Contains(stdout, "pending") {
+		t.Errorf("find 7: exit %d\n%s%s", code, stdout, stderr)
+	}
+	if code, stdout, stderr := l.command(ctx, t, "lag"); code != 0 || !strings.Contains(stdout, "next not before") {
+		t.Errorf("lag: exit %d\n%s%s", code, stdout, stderr)
+	}
 }
 
 // residentMB is the resident memory of this process, which the service is in.

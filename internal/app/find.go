@@ -20,8 +20,10 @@ type Standing string
 
 // The standings, the one that tells most first.
 const (
-	StandingScored    Standing = "scored"
-	StandingDead      Standing = "dead"
+	StandingScored Standing = "scored"
+	StandingDead   Standing = "dead"
+	// StandingPending is one that failed and will be tried again.
+	StandingPending   Standing = "pending"
 	StandingWaiting   Standing = "waiting"
 	StandingDuplicate Standing = "duplicate"
 	// StandingUnknown is an input record that was done with and has left
@@ -84,6 +86,7 @@ type Finder struct {
 type searchedPartition struct {
 	committed               int64
 	results, letters, input SearchedRange
+	tiers                   []SearchedRange
 }
 
 // NewFinder prepares a search in the topics of an environment's service.
@@ -109,7 +112,7 @@ func (f *Finder) Run(ctx context.Context) (Findings, error) {
 	if err != nil {
 		return Findings{}, err
 	}
-	committed, err := f.look.Committed(ctx, n)
+	committed, err := f.look.CommittedOfAll(ctx, n)
 	if err != nil {
 		return Findings{}, err
 	}
@@ -122,7 +125,7 @@ func (f *Finder) Run(ctx context.Context) (Findings, error) {
 		}
 	}
 	f.found.Found = len(f.found.Traces) > 0
-	order := []Standing{StandingScored, StandingDead, StandingWaiting, StandingDuplicate, StandingUnknown}
+	order := []Standing{StandingScored, StandingDead, StandingPending, StandingWaiting, StandingDuplicate, StandingUnknown}
 	slices.SortStableFunc(f.found.Traces, func(a, b Trace) int {
 		return cmp.Compare(slices.Index(order, a.Standing), slices.Index(order, b.Standing))
 	})
@@ -130,13 +133,16 @@ func (f *Finder) Run(ctx context.Context) (Findings, error) {
 }
 
 // plan notes what there is to look through.
-func (f *Finder) plan(ctx context.Context, n int32, committed []int64) error {
+func (f *Finder) plan(ctx context.Context, n int32, committed [][]int64) error {
 	f.found = Findings{Traces: []Trace{}, Searched: []SearchedRange{}}
 	for p := range n {
 		if f.Name != "" && f.look.PartitionOf(f.Name, n) != p {
 			continue
 		}
-		part := searchedPartition{committed: committed[p]}
+		part := searchedPartition{committed: committed[0][p]}
+		if err := f.planTiers(ctx, &part, p, committed); err != nil {
+			return err
+		}
 		for _, r := range []struct {
 			dst   *SearchedRange
 			topic string
@@ -158,6 +164,31 @@ func (f *Finder) plan(ctx context.Context, n int32, committed []int64) error {
 	return nil
 }
 
+// planTiers notes what waits in the tiers: what the group has not taken out of them.
+func (f *Finder) planTiers(ctx context.Context, part *searchedPartition, p int32, committed [][]int64) error {
+	for i, tier := range f.topics.Retry {
+		if !f.look.Has(tier.Topic) {
+			continue
+		}
+		from, err := f.look.Start(ctx, tier.Topic, p)
+		if err != nil {
+			return err
+		}
+		to, err := f.look.End(ctx, tier.Topic, p)
+		if err != nil {
+			return err
+		}
+		r := SearchedRange{Topic: tier.Topic, Partition: p, From: max(from, committed[i+1][p]), To: to}
+		if r.From >= r.To {
+			continue
+		}
+		part.tiers = append(part.tiers, r)
+		f.found.Searched = append(f.found.Searched, r)
+		f.Progress(r.To-r.From, 0)
+	}
+	return nil
+}
+
 func (f *Finder) partition(ctx context.Context, p *searchedPartition) error {
 	outcomes := len(f.found.Traces)
 	if err := f.scan(ctx, p.results, f.result); err != nil {
@@ -165,6 +196,11 @@ func (f *Finder) partition(ctx context.Context, p *searchedPartition) error {
 	}
 	if err := f.scan(ctx, p.letters, f.letter); err != nil {
 		return err
+	}
+	for _, tier := range p.tiers {
+		if err := f.scan(ctx, tier, f.pending); err != nil {
+			return err
+		}
 	}
 	known := f.found.Traces[outcomes:]
 	return f.scan(ctx, p.input, func(r *pipeline.Record) { f.input(r, p.committed, known) })
@@ -214,6 +250,25 @@ func (f *Finder) letter(r *pipeline.Record) {
 	f.add(r, Trace{
 		Standing: StandingDead, ID: id, Source: source, Input: l.Offset, Class: l.Class,
 		Detail: fmt.Sprintf("of input offset %d, at stage %s: %s", l.Offset, l.Stage, l.Message),
+	})
+}
+
+// pending notes a record that waits in a tier.
+func (f *Finder) pending(r *pipeline.Record) {
+	l, err := pipeline.ReadLetter(r.Headers)
+	if err != nil || l.Topic != f.topics.Input {
+		return
+	}
+	in := *r
+	in.TimestampMs = l.RecordTimeMs // an ID may be derived from it
+	id, source := f.identity(&in)
+	if !f.wanted(id, source) {
+		return
+	}
+	f.add(r, Trace{
+		Standing: StandingPending, ID: id, Source: source, Input: l.Offset, Class: l.Class,
+		Detail: fmt.Sprintf("of input offset %d, until %s; delivered %d times, failed at stage %s: %s",
+			l.Offset, time.UnixMilli(l.NotBeforeMs).UTC().Format(time.RFC3339), l.Deliveries, l.Stage, l.Message),
 	})
 }
 

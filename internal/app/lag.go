@@ -26,6 +26,12 @@ type PartitionLag struct {
 	// Owner is the member that has the partition, member@host; empty when
 	// nobody has.
 	Owner string `json:"owner"`
+	// Tier is the number of a retry tier, 0 for the input. What waits in a tier is no
+	// lag: Waiting counts its offsets, NextNotBefore is when the next one is due, and
+	// LagSeconds how long that is overdue.
+	Tier          int        `json:"tier,omitempty"`
+	Waiting       int64      `json:"waiting,omitempty"`
+	NextNotBefore *time.Time `json:"next_not_before,omitempty"`
 }
 
 // Lag asks for the lag of an environment's group on each partition.
@@ -44,13 +50,14 @@ func Lag(ctx context.Context, c config.Config, now func() time.Time) ([]Partitio
 		return nil, err
 	}
 	// The ends come after the offsets, so that none is behind them.
-	committed, err := look.Committed(ctx, n)
+	all, err := look.CommittedOfAll(ctx, n)
 	if err != nil {
 		return nil, err
 	}
 	if !group.Exists {
 		return nil, fmt.Errorf("group %s does not exist: it has neither members nor offsets; has the service run, and is PULSE_GROUP its group?", c.Group)
 	}
+	committed := all[0]
 	lags := make([]PartitionLag, n)
 	for p := range lags {
 		l := &lags[p]
@@ -59,7 +66,57 @@ func Lag(ctx context.Context, c config.Config, now func() time.Time) ([]Partitio
 			return nil, err
 		}
 	}
+	return tierLags(ctx, c, look, all, lags, now)
+}
+
+// tierLags adds the tiers that hold something.
+func tierLags(
+	ctx context.Context, c config.Config, look *broker.Inspector, committed [][]int64, lags []PartitionLag, now func() time.Time,
+) ([]PartitionLag, error) {
+	owners := make([]string, len(lags))
+	for p := range lags {
+		owners[p] = lags[p].Owner
+	}
+	for i, topic := range c.Topics().Retry {
+		if !look.Has(topic) {
+			continue
+		}
+		for p, owner := range owners {
+			l := PartitionLag{Topic: topic, Partition: int32(p), Tier: i + 1, Committed: committed[i+1][p], Owner: owner}
+			if err := l.measureTier(ctx, look, now); err != nil {
+				return nil, err
+			}
+			if l.NextNotBefore != nil {
+				lags = append(lags, l)
+			}
+		}
+	}
 	return lags, nil
+}
+
+// measureTier looks at the next record of a tier. Without one nothing waits: what lies
+// there are markers.
+func (l *PartitionLag) measureTier(ctx context.Context, look *broker.Inspector, now func() time.Time) (err error) {
+	if l.End, err = look.End(ctx, l.Topic, l.Partition); err != nil {
+		return err
+	}
+	from, err := look.Start(ctx, l.Topic, l.Partition)
+	if err != nil {
+		return err
+	}
+	next := max(from, l.Committed)
+	if next >= l.End {
+		return nil
+	}
+	l.Waiting = l.End - next
+	return look.First(ctx, l.Topic, l.Partition, next, l.End, func(r *pipeline.Record) {
+		due, ok := pipeline.NotBefore(r.Headers)
+		if !ok {
+			due = time.UnixMilli(r.TimestampMs)
+		}
+		due = due.UTC()
+		l.NextNotBefore, l.LagSeconds = &due, max(0, now().Sub(due).Seconds())
+	})
 }
 
 func (l *PartitionLag) measure(ctx context.Context, look *broker.Inspector, now func() time.Time) (err error) {

@@ -25,7 +25,9 @@ that works on it. It asks the brokers, so no worker needs to be up.
 
 A lag in records counts offsets as Kafka's own tools do. In seconds it is the
 age of the next record to process, 0 when there is none: what an open
-transaction upstream holds back cannot be processed yet.`,
+transaction upstream holds back cannot be processed yet. What waits in a retry
+tier is no lag: it is shown below, with the time before which the next record of
+the tier is not tried.`,
 		Example: `  PULSE_BROKERS=localhost:9092 pulse-scorer lag
   pulse-scorer lag --json | jq 'map(.lag) | add'`,
 		Args: cobra.NoArgs,
@@ -53,6 +55,9 @@ func writeLags(out io.Writer, lags []app.PartitionLag) error {
 	_, err := fmt.Fprintln(table, "TOPIC\tPARTITION\tCOMMITTED\tEND\tLAG\tBEHIND\tOWNER")
 	var total int64
 	for _, l := range lags {
+		if l.Tier > 0 {
+			continue
+		}
 		committed, owner := strconv.FormatInt(l.Committed, 10), l.Owner
 		if l.Committed < 0 {
 			committed = "-"
@@ -66,8 +71,23 @@ func writeLags(out io.Writer, lags []app.PartitionLag) error {
 		err = errors.Join(err, line)
 	}
 	_, last := fmt.Fprintf(table, "\tall\t\t\t%d\t\t\n", total)
-	if err := errors.Join(err, last, table.Flush()); err != nil {
+	if err := errors.Join(err, last, table.Flush(), writeTiers(out, lags)); err != nil {
 		return fmt.Errorf("write answer: %w", err)
 	}
 	return nil
+}
+
+// writeTiers shows the retry tiers that hold something, in a table of their own: what
+// waits there is no lag.
+func writeTiers(out io.Writer, lags []app.PartitionLag) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	var err error
+	for _, l := range lags {
+		if l.Tier == 0 {
+			continue
+		}
+		_, line := fmt.Fprintf(table, "%s\t%d\twaiting %d\tnext not before %s\n", l.Topic, l.Partition, l.Waiting, l.NextNotBefore.Format(time.RFC3339))
+		err = errors.Join(err, line)
+	}
+	return errors.Join(err, table.Flush())
 }

@@ -51,10 +51,15 @@ type Enrichers struct {
 
 var _ pipeline.Externals = (*Enrichers)(nil)
 
+// idleConnections are kept that long, so that a quiet service finds them again.
+const idleConnections = 90 * time.Second
+
 // New prepares the enrichers. It does not connect.
 func New(set Settings, d Deps) *Enrichers {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 0, set.Concurrency
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true,
+		MaxIdleConnsPerHost: set.Concurrency, IdleConnTimeout: idleConnections,
+	}
 	e := &Enrichers{places: make(chan struct{}, set.Concurrency), limit: set.Concurrency}
 	token := tokenOf(set.TokenFile, d.Now)
 	m := newMetrics(d.Registry)

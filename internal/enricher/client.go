@@ -48,7 +48,7 @@ func newClient(e Endpoint, d Deps, transport http.RoundTripper, token func() (st
 			ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerFailures },
 			IsSuccessful: func(err error) bool { return err == nil || !serviceFailed(err) },
 			IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) },
-			OnStateChange: func(name string, from, to gobreaker.State) {
+			OnStateChange: func(_ string, from, to gobreaker.State) {
 				d.stateChanged(e, from, to)
 			},
 		}),
@@ -94,7 +94,7 @@ func (c *client) ask(ctx context.Context, q *pipeline.Inquiry, encoded []byte) (
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
 		return nil, &pulse.Bad{Class: pulse.EnricherDown, Message: c.endpoint.Name + " is down"}
 	}
-	return object, err
+	return object, err //nolint:wrapcheck // it is our own, from call
 }
 
 func (c *client) call(parent context.Context, q *pipeline.Inquiry, encoded []byte) ([]byte, error) {

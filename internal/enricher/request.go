@@ -63,7 +63,7 @@ func (c *client) newRequest(ctx context.Context, q *pipeline.Inquiry, encoded []
 	req.Header.Set("Idempotency-Key", headerSafe(q.Signal.ID))
 	for _, h := range q.Headers {
 		if h.Key == headerTraceparent {
-			req.Header.Set(headerTraceparent, headerSafe(string(h.Value)))
+			req.Header.Set("Traceparent", headerSafe(string(h.Value)))
 		}
 	}
 	token, err := c.token()
