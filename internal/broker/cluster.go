@@ -11,6 +11,7 @@ import (
 	"time"
 
 	kafka "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 
 	"pulse-scorer/internal/broker/wire"
 	"pulse-scorer/internal/pipeline"
@@ -36,10 +37,15 @@ type cluster struct {
 
 	correlation atomic.Int32
 
+	// view are the brokers that the client knew at its last request: the ones that
+	// it can reach. The map is kafka-go's, which makes a new one at each look.
+	view atomic.Pointer[map[int32]protocol.Broker]
+
 	mu           sync.Mutex // guards the caches
 	leaders      map[topicPartition]int32
-	counts       map[string]int32        // partitions by topic
-	ids          map[string]wire.TopicID // by topic, of those that exist now
+	epochs       map[topicPartition]int32 // of the leaders
+	counts       map[string]int32         // partitions by topic
+	ids          map[string]wire.TopicID  // by topic, of those that exist now
 	coordinators map[coordinatorKey]int32
 }
 
@@ -68,6 +74,7 @@ func newCluster(conn Connection, group string, topology Topology, m *memory) (*c
 		clientID: conn.ClientID, group: group, topology: topology, memory: m, onAnswer: func() {},
 		stale:        make(chan struct{}, 1),
 		leaders:      make(map[topicPartition]int32),
+		epochs:       make(map[topicPartition]int32),
 		counts:       make(map[string]int32),
 		ids:          make(map[string]wire.TopicID),
 		coordinators: make(map[coordinatorKey]int32),
@@ -150,7 +157,7 @@ func (c *cluster) send(ctx context.Context, x *exchange) ([][]byte, error) {
 	if x.node == anyNode {
 		_, err = c.transport.RoundTrip(ctx, c.addr, x)
 	} else {
-		_, err = c.transport.RoundTrip(ctx, c.addr, routed{x})
+		_, err = c.transport.RoundTrip(ctx, c.addr, routed{x, &c.view})
 	}
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {

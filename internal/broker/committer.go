@@ -48,6 +48,7 @@ type committer struct {
 	// the attempt has opened one, sent records, and offsets; and the partitions in doubt.
 	ended        ended
 	wrote, kept  map[topicPartition]int64
+	moves        moves
 	opened, sent bool
 	offered      bool
 	doubts       map[topicPartition]doubt
@@ -123,7 +124,7 @@ func (c *committer) execute(ctx context.Context, tx *transaction) {
 	if err == nil {
 		tx.decide(committed)
 		tx.answered = true
-		c.kept, c.ended = c.wrote, endUnknown
+		c.keep()
 	} else {
 		result = "settled"
 		c.log.Warn("transaction did not end as asked; finding out what became of it", slog.Any("err", err))
@@ -158,12 +159,19 @@ func (c *committer) attempt(ctx context.Context, g *generation, parts []*part) e
 		return err
 	}
 	c.ended = endUnknown
+	if err := c.doubtMoved(ctx); err != nil {
+		return err
+	}
 	if err := c.clearDoubts(ctx, c.destinations(parts), nil); err != nil {
 		return err
 	}
+	began := c.now()
 	if !guardAddedFirst {
 		go func() { _ = c.open(ctx, parts) }()
 	} else if err := c.open(ctx, parts); err != nil {
+		return err
+	}
+	if err := c.openedInTime(began); err != nil {
 		return err
 	}
 	if err := c.produce(ctx, parts); err != nil && guardAnswered {
@@ -274,7 +282,7 @@ func (c *committer) produce(ctx context.Context, parts []*part) error {
 		}
 	}
 	for _, w := range writes {
-		if _, err := c.cluster.leaderNow(ctx, w.topic, w.partition); err != nil {
+		if err := c.cluster.reachable(ctx, w.topicPartition); err != nil {
 			return fmt.Errorf("produce: %w", err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/segmentio/kafka-go/protocol"
 )
@@ -119,10 +120,16 @@ func readFrame(r io.Reader, grab func(int) []byte) ([]byte, error) {
 }
 
 // routed is an exchange that must reach one broker.
-type routed struct{ *exchange }
+type routed struct {
+	*exchange
+
+	// view takes the brokers that there are as of this request.
+	view *atomic.Pointer[map[int32]protocol.Broker]
+}
 
 // Broker implements protocol.BrokerMessage.
 func (x routed) Broker(c protocol.Cluster) (protocol.Broker, error) {
+	x.view.Store(&c.Brokers)
 	b, ok := c.Brokers[x.node]
 	if !ok {
 		return protocol.Broker{}, fmt.Errorf("broker %d: %w", x.node, errUnknownBroker)

@@ -18,6 +18,19 @@ func (c *cluster) leader(topic string, partition int32) (int32, error) {
 	return 0, fmt.Errorf("%s-%d: %w", topic, partition, wire.LeaderNotAvailable)
 }
 
+// noEpoch is the epoch of a leader that is not known.
+const noEpoch int32 = -2
+
+// leaderEpoch is that of a partition's leader, as far as we know.
+func (c *cluster) leaderEpoch(tp topicPartition) int32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if epoch, ok := c.epochs[tp]; ok {
+		return epoch
+	}
+	return noEpoch
+}
+
 // leaderNow looks it up if need be.
 func (c *cluster) leaderNow(ctx context.Context, topic string, partition int32) (int32, error) {
 	if node, err := c.leader(topic, partition); err == nil {
@@ -27,6 +40,24 @@ func (c *cluster) leaderNow(ctx context.Context, topic string, partition int32) 
 		return 0, err
 	}
 	return c.leader(topic, partition)
+}
+
+// reachable is nil when a partition has a leader that the client knows where to find.
+// One that went away a moment ago is still a partition's leader to us, and none to the
+// client, which looks at the brokers once a second.
+func (c *cluster) reachable(ctx context.Context, tp topicPartition) error {
+	node, err := c.leaderNow(ctx, tp.topic, tp.partition)
+	if err != nil {
+		return err
+	}
+	if view := c.view.Load(); view != nil {
+		if _, there := (*view)[node]; !there {
+			c.forgetLeader(tp)
+			c.refresh()
+			return fmt.Errorf("leader %d of %s-%d: %w", node, tp.topic, tp.partition, errUnknownBroker)
+		}
+	}
+	return nil
 }
 
 // partitions is how many partitions a topic has now.
@@ -79,6 +110,7 @@ func (c *cluster) lookUp(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.leaders)
+	clear(c.epochs)
 	for _, t := range res.Topics {
 		if t.Code != 0 {
 			delete(c.ids, t.Topic)
@@ -89,6 +121,7 @@ func (c *cluster) lookUp(ctx context.Context) error {
 		for _, p := range t.Partitions {
 			if p.Code == 0 && p.Leader >= 0 {
 				c.leaders[topicPartition{t.Topic, p.Partition}] = p.Leader
+				c.epochs[topicPartition{t.Topic, p.Partition}] = p.LeaderEpoch
 			}
 		}
 	}

@@ -289,7 +289,7 @@ func (w *worker) processRecord(rec *batch.Record, tier int, r *reply, freeSince 
 	case pipeline.Taken:
 	case pipeline.Full:
 		w.finish(r)
-		r.stop = r.held
+		r.stop = true // what has its outcome need not wait for the rest
 	case pipeline.HoldInput, pipeline.HoldAll:
 		r.stop, r.due = true, w.now().Add(crowdedPause)
 		return nil
