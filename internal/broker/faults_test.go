@@ -175,7 +175,12 @@ func (l *faultLab) produce(ctx context.Context, t *testing.T, network *faultnet.
 	ids := make(map[string]bool)
 	pause := time.NewTicker(60 * time.Millisecond)
 	defer pause.Stop()
-	for round := 0; round < faultRounds || !network.Over(); round++ {
+	// Two rounds come after the fault: the last offsets cannot have been committed
+	// before it, so that what it has done is done with when they are.
+	for round, after := 0, 0; round < faultRounds || after < 2; round++ {
+		if network.Over() {
+			after++
+		}
 		if err := l.client.ProduceSync(ctx, l.round(round, ids)...).FirstErr(); err != nil {
 			t.Fatalf("produce: %v", err)
 		}
