@@ -11,7 +11,7 @@ import (
 // always import itself. Everything is written out, so that a new package has to find its place here.
 func mayImport() map[string][]string {
 	inner := []string{"internal/pulse"}
-	path := []string{"internal/pulse", "internal/scoring", "internal/codec", "internal/state", "internal/retry"}
+	path := []string{"internal/pulse", "internal/scoring", "internal/codec", "internal/state", "internal/retry", "internal/series", "internal/learn"}
 	engine := append(slices.Clone(path), "internal/pipeline")
 	application := append(slices.Clone(engine), "internal/audit", "internal/broker", "internal/deadletter", "internal/enricher", "internal/config", "internal/ops", "internal/console",
 		"internal/devbroker", "internal/ndjson", "internal/sample", "schemas")
@@ -23,6 +23,8 @@ func mayImport() map[string][]string {
 		"internal/state":      inner,
 		"internal/audit":      inner,
 		"internal/retry":      inner,
+		"internal/series":     {"internal/anomaly"},
+		"internal/learn":      {"internal/series"},
 		"internal/config":     inner,
 		"internal/ops":        inner,
 		"internal/pipeline":   path,
@@ -63,7 +65,7 @@ func owners() map[string][]string {
 
 // pure are the parts that do no I/O and ask no clock; os and its kin are how one would begin to.
 func pure() []string {
-	return []string{"internal/pulse", "internal/scoring", "internal/codec", "internal/state", "internal/retry", "internal/audit", "internal/deadletter"}
+	return []string{"internal/pulse", "internal/scoring", "internal/codec", "internal/state", "internal/retry", "internal/audit", "internal/deadletter", "internal/series", "internal/learn"}
 }
 
 func TestImports_PointInward(t *testing.T) {

@@ -196,7 +196,7 @@ func (t *Task) ingest(p *passage, first bool) pulse.Ingest {
 	} else {
 		window = t.state.Window(p.signal.Source, p.signal.Name)
 	}
-	return t.profile.Ingest(&p.signal, p.recordMs*microsPerMilli, window)
+	return t.profile.Ingest(&p.signal, p.recordMs*microsPerMilli, scoring.Seen{Window: window})
 }
 
 const microsPerMilli = 1000

@@ -14,6 +14,9 @@ type AnomalyRules struct {
 	// ZLimit is the distance from the mean, in standard deviations, above
 	// which a value is flagged; at the limit it is not.
 	ZLimit float64
+	// Threshold is the anomaly score from which a value is flagged, for a profile
+	// without a window.
+	Threshold float64
 }
 
 // flag says whether value, the last of window, is an outlier. Where mean or

@@ -84,7 +84,7 @@ func compareForecasts(t *testing.T, vectors []vector) {
 	p := Parity()
 	for _, v := range vectors {
 		sig := &pulse.Signal{Name: "cpi", Kind: pulse.Forecasted, Record: member(v.in, "forecast")}
-		score := p.Score(sig, 0, nil, vectorContext(v))
+		score := p.Score(sig, 0, Seen{}, vectorContext(v))
 		for _, line := range forecastDiff(score, v.want, p) {
 			t.Errorf("%s%s", v.id, line)
 		}

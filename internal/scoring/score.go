@@ -4,8 +4,8 @@ import "pulse-scorer/internal/pulse"
 
 // Score runs every step over one signal: Ingest, for a forecast Enrich, and
 // Combine.
-func (p *Profile) Score(sig *pulse.Signal, nowMicros int64, window []float64, ctx Context) pulse.Score {
-	ingest := p.Ingest(sig, nowMicros, window)
+func (p *Profile) Score(sig *pulse.Signal, nowMicros int64, seen Seen, ctx Context) pulse.Score {
+	ingest := p.Ingest(sig, nowMicros, seen)
 	if sig.Kind == pulse.Raw {
 		return p.Combine(ingest, sig.Kind, nil, nil)
 	}

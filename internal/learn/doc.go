@@ -1,0 +1,2 @@
+// Package learn predicts the trust score of forecasts.
+package learn
