@@ -20,7 +20,7 @@ func mayImport() map[string][]string {
 		"internal/pulse":      nil,
 		"internal/scoring":    inner,
 		"internal/codec":      inner,
-		"internal/state":      inner,
+		"internal/state":      {"internal/pulse", "internal/series", "internal/learn"},
 		"internal/audit":      inner,
 		"internal/retry":      inner,
 		"internal/series":     {"internal/anomaly"},

@@ -20,6 +20,11 @@ const (
 	kindPending  = 'p'
 	kindParked   = 'q'
 	kindDue      = 'n'
+	kindSeries   = 'v'
+	kindSteps    = 'o'
+	kindSource   = 'u'
+	kindModel    = 'y'
+	kindLessons  = 'z'
 )
 
 // kinds says of each kind its name, the format version that this build writes
@@ -52,6 +57,16 @@ func kinds(kind byte) (k kindFormat, ok bool) {
 		k = kindFormat{"parked", 1, 1}
 	case kindDue:
 		k = kindFormat{"not-before time", 1, 1}
+	case kindSeries:
+		k = kindFormat{"series", 1, 1}
+	case kindSteps:
+		k = kindFormat{"steps of a series", 1, 1}
+	case kindSource:
+		k = kindFormat{"source", 1, 1}
+	case kindModel:
+		k = kindFormat{"model", 1, 1}
+	case kindLessons:
+		k = kindFormat{"lessons of the model", 1, 1}
 	}
 	return k, k.name != ""
 }

@@ -1,5 +1,7 @@
 package state
 
+import "unsafe"
+
 // machine is the state of something that steps advance: the same steps lead to
 // the same state, to the bit. The zero value has seen none. Its bytes restore it
 // exactly, and its own copy shares nothing with it.
@@ -46,8 +48,9 @@ type machines[M, S any, P machine[M]] struct {
 	// touched is for the calls that list rows.
 	touched []*machineRow[M, S]
 	last    *machineRow[M, S]
-	// zero is what a new machine is a copy of.
+	// zero is what a new machine is a copy of, none the step before the first.
 	zero M
+	none S
 }
 
 // machineRow is the machine of one series.
@@ -121,7 +124,7 @@ func (x *machines[M, S, P]) take(batch uint64, source, name string, step S) P {
 	if r == nil {
 		both := source + name
 		r = &machineRow[M, S]{key: seriesKey{both[:len(source)], both[len(source):]}, machine: x.fresh()}
-			x.byKey[r.key] = r
+		x.byKey[r.key] = r
 	}
 	x.catchUp(r)
 	if r.copies == 0 || r.saved[r.copies-1].batch != batch {
@@ -306,4 +309,20 @@ func (x *machines[M, S, P]) eachChanged(do func(r *machineRow[M, S])) {
 	}
 	clear(rows)
 	x.touched = rows[:0]
+}
+
+// bytes estimates the memory in use.
+func (x *machines[M, S, P]) bytes() (n int64) {
+	const rowBytes = 240
+	var step S
+	for k, r := range x.byKey {
+		n += rowBytes + int64(len(k.source)+len(k.name)+P(r.machine).Size()) + int64(cap(r.behind))*int64(unsafe.Sizeof(step))
+		for i := range r.copies {
+			n += int64(P(r.saved[i].machine).Size())
+		}
+	}
+	for _, m := range x.spares {
+		n += int64(P(m).Size())
+	}
+	return n + int64(cap(x.log))*int64(unsafe.Sizeof(machineStep[M, S]{}))
 }

@@ -63,10 +63,10 @@ func (x *machines[M, S, P]) writeSteps(w *writer, r *machineRow[M, S]) bool {
 	w.seriesKey(x.steps, r.key)
 	w.key = append(w.key, byte(in.slots))
 	w.value = binary.AppendUvarint(w.value, r.total-uint64(r.count)) //nolint:gosec // a count
-	var before S
+	before := &x.none
 	for i, n := r.head, r.count; n > 0; i, n = x.log[i].next, n-1 {
-		w.value = x.append(w.value, &before, &x.log[i].step)
-		before = x.log[i].step
+		w.value = x.append(w.value, before, &x.log[i].step)
+		before = &x.log[i].step
 	}
 	size := recordOverhead + len(w.key) + len(w.value)
 	if in.spent+size >= in.size {
@@ -144,10 +144,14 @@ func (x *machines[M, S, P]) restoreWhole(into restoredMachines[M, S], k, v *read
 	if err := k.done(); err != nil {
 		return err
 	}
-	r := into.of(source, name)
 	if tombstone {
-		return errors.New("a tombstone, which nobody writes")
+		delete(into, seriesKey{string(source), string(name)})
+		if r := x.find(string(source), string(name)); r != nil {
+			x.remove(r)
+		}
+		return nil
 	}
+	r := into.of(source, name)
 	size := recordOverhead + 2 + len(source) + len(name) + len(v.rest)
 	r.total = v.uvarint()
 	if v.err != nil {
@@ -168,10 +172,11 @@ func (x *machines[M, S, P]) restoreSteps(into restoredMachines[M, S], k, v *read
 	if slot >= maxSlots {
 		return errors.New("there is no slot " + strconv.Itoa(int(slot)))
 	}
-	if tombstone {
-		return errors.New("a tombstone, which nobody writes")
-	}
 	r := into.of(source, name)
+	if tombstone {
+		delete(r.slots, slot)
+		return nil
+	}
 	s := restoredSteps[S]{size: recordOverhead + len(source) + len(name) + len(v.rest), steps: r.slots[slot].steps[:0]}
 	s.first = v.uvarint()
 	var before S
@@ -199,6 +204,9 @@ func (x *machines[M, S, P]) restored(all restoredMachines[M, S]) error {
 func (x *machines[M, S, P]) restoredRow(k seriesKey, got *restoredMachine[M, S]) error {
 	r := x.byKey[k]
 	if r == nil {
+		if got.machine == nil && len(got.slots) == 0 {
+			return nil
+		}
 		if got.machine == nil {
 			return errors.New("steps of a machine that is missing")
 		}

@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"pulse-scorer/internal/learn"
 	"pulse-scorer/internal/pulse"
+	"pulse-scorer/internal/series"
 )
 
 // naive is the state in maps that are copied as a whole, the way nobody would
@@ -21,6 +23,10 @@ type naive struct {
 	ids     map[string]naiveID
 	windows map[seriesKey][]float64
 	memory  map[seriesKey][]pulse.Value
+	// series and sources are never changed, only replaced.
+	series  map[seriesKey]*series.Series
+	sources map[string]series.Source
+	model   *learn.Model
 	ledger  map[string]uint64
 	// waiting are the IDs that wait, with content and series; "" is none.
 	waiting   map[string]naiveWait
@@ -45,6 +51,7 @@ func newNaive() naive {
 		ids: map[string]naiveID{}, windows: map[seriesKey][]float64{},
 		memory: map[seriesKey][]pulse.Value{}, ledger: map[string]uint64{},
 		waiting: map[string]naiveWait{}, parked: map[seriesKey][]string{},
+		series: map[seriesKey]*series.Series{}, sources: map[string]series.Source{}, model: new(learn.Model),
 	}
 }
 
@@ -59,6 +66,7 @@ func (n naive) cloneWithoutIDs() naive {
 	return naive{
 		windows: maps.Clone(n.windows), memory: maps.Clone(n.memory), ledger: maps.Clone(n.ledger),
 		waiting: maps.Clone(n.waiting), parked: maps.Clone(n.parked), notBefore: n.notBefore,
+		series: maps.Clone(n.series), sources: maps.Clone(n.sources), model: n.model,
 	}
 }
 
@@ -89,7 +97,7 @@ type world struct {
 	shape                   shape
 	burst                   int // signals at once, at most
 	evictions, merges       int
-	deltas                  int
+	deltas, steps, lessons  int
 	longestPauseMs          int64
 	// vary: each worker has settings of its own, as while a change of them is
 	// rolled out.
@@ -124,6 +132,10 @@ func newWorld(t *testing.T, seed uint64) *world {
 		w.identities = 3 * w.settings.DedupeMaxIDs
 		w.series *= 30
 		w.burst, w.shape.closeAt, w.shape.largest = 40, 1+rng.IntN(3), 30+rng.IntN(100)
+	}
+	if seed/2%2 == 1 { // a profile without a window
+		w.settings.WindowSize = 0
+		w.series = min(w.series, 40) // a series is compared as a whole
 	}
 	w.vary = seed%3 == 0
 	w.task, w.standby = w.fresh(), w.fresh()
@@ -225,6 +237,10 @@ func (w *world) key() seriesKey {
 
 func (w *world) observe() {
 	k, v := w.key(), w.rng.Float64()
+	if w.settings.WindowSize == 0 {
+		w.advance(k, v)
+		return
+	}
 	w.open.windows[k] = appendLast(w.open.windows[k], v, w.settings.WindowSize)
 	if got := w.task.Observe(k.source, k.name, v); !slices.Equal(got, w.open.windows[k]) {
 		w.t.Fatalf("Observe(%v) = %v, want %v", k, got, w.open.windows[k])
@@ -274,6 +290,11 @@ func (w *world) checkBatch() {
 		switch {
 		case c.key[0] == kindDelta:
 			w.deltas++
+		case c.key[0] == kindSteps:
+			w.steps++
+		case c.key[0] == kindLessons:
+			w.lessons++
+		case c.key[0] == kindSeries || c.key[0] == kindSource || c.key[0] == kindModel:
 		case c.key[0] == kindSegment && c.value != nil:
 			if len(c.value) > 64+w.largest*(entryBytes+2) {
 				w.t.Fatalf("segment of %d bytes, want at most %d IDs", len(c.value), w.largest)
@@ -381,6 +402,7 @@ func (w *world) compare(when string, task *Task, want naive) {
 			w.t.Fatalf("%s: memory %v is %v, want %v", when, k, got, want.memory[k])
 		}
 	}
+	w.compareSeries(when, task, want)
 	if got := len(task.windows.byKey); got != len(want.windows) {
 		w.t.Fatalf("%s: %d windows, want %d", when, got, len(want.windows))
 	}
@@ -473,7 +495,7 @@ func (w *world) step() {
 
 func TestTask_BehavesLikeNaiveModel(t *testing.T) { //nolint:tparallel // its runs add up evictions
 	t.Parallel()
-	var evictions, merges, deltas, swaps, waits int
+	var evictions, merges, deltas, steps, lessons, swaps, waits int
 	for seed := range uint64(26) { //nolint:paralleltest // they add up evictions
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			w := newWorld(t, seed)
@@ -488,12 +510,14 @@ func TestTask_BehavesLikeNaiveModel(t *testing.T) { //nolint:tparallel // its ru
 			evictions += w.evictions
 			merges += w.merges
 			deltas += w.deltas
+			steps += w.steps
+			lessons += w.lessons
 			swaps += w.swaps
 			waits += w.waits
 		})
 	}
-	if evictions < 1000 || merges < 300 || deltas < 1000 || swaps < 100 || waits < 1000 {
-		t.Errorf("only %d IDs were evicted, %d segments merged away, %d deltas written, %d times a warm copy went on, %d records of what waits: the model did not test them",
-			evictions, merges, deltas, swaps, waits)
+	if evictions < 1000 || merges < 300 || deltas < 1000 || steps < 1000 || lessons < 300 || swaps < 100 || waits < 1000 {
+		t.Errorf("only %d IDs were evicted, %d segments merged away, %d deltas, %d steps and %d lessons written, %d times a warm copy went on, %d records of what waits: the model did not test them",
+			evictions, merges, deltas, steps, lessons, swaps, waits)
 	}
 }
