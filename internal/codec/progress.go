@@ -36,6 +36,14 @@ type (
 		AnomalyFlag  bool     `json:"anomaly_flag"`
 		AnomalyScore *float64 `json:"anomaly_score"`
 		STI          float64  `json:"sti"`
+		// Quality came with the anomaly score; without one it is zero.
+		Quality *qualityJSON `json:"quality,omitempty"`
+	}
+	qualityJSON struct {
+		Freshness   float64 `json:"freshness"`
+		Normality   float64 `json:"normality"`
+		Continuity  float64 `json:"continuity"`
+		Reliability float64 `json:"reliability"`
 	}
 	externalJSON struct {
 		Enricher string          `json:"enricher"`
@@ -51,6 +59,8 @@ func AppendProgress(dst []byte, p *Progress) ([]byte, error) {
 		out.Ingest = &ingestJSON{Tag: i.SignalTag, RawRecency: i.RawRecency, Recency: i.RecencyScore, AnomalyFlag: i.AnomalyFlag, STI: i.STI}
 		if i.AnomalyScore.Valid {
 			out.Ingest.AnomalyScore = &i.AnomalyScore.Number
+			q := qualityJSON(i.Quality)
+			out.Ingest.Quality = &q
 		}
 	}
 	for _, e := range p.External {
@@ -79,6 +89,9 @@ func ReadProgress(text []byte) (p Progress, err error) {
 		p.Ingest = &pulse.Ingest{SignalTag: i.Tag, RawRecency: i.RawRecency, RecencyScore: i.Recency, AnomalyFlag: i.AnomalyFlag, STI: i.STI}
 		if i.AnomalyScore != nil {
 			p.Ingest.AnomalyScore = pulse.Some(*i.AnomalyScore)
+		}
+		if i.Quality != nil {
+			p.Ingest.Quality = pulse.Quality(*i.Quality)
 		}
 	}
 	for _, e := range in.External {

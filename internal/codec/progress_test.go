@@ -19,6 +19,7 @@ func TestProgress_ReadsBackWhatIsWritten(t *testing.T) {
 			want.Ingest = &pulse.Ingest{
 				SignalTag: []string{"hope", "\"<&>\u2028"}[r.IntN(2)], RawRecency: r.Float64(), RecencyScore: r.NormFloat64() * 1e-300,
 				AnomalyFlag: r.IntN(2) == 0, AnomalyScore: pulse.Optional{Number: r.Float64(), Valid: true}, STI: 1 / 3.0,
+				Quality: pulse.Quality{Freshness: r.Float64(), Normality: 1, Continuity: 1e-9 * r.Float64(), Reliability: 0},
 			}
 		}
 		if n%2 == 0 {

@@ -211,6 +211,7 @@ func (t *Task) enrich(p *passage) (*pulse.Enrichment, error) {
 	defer t.clock.lap(StageEnrich)
 	memory := t.state.Memory(p.signal.Source, p.signal.Name)
 	ctx := scoring.ContextOf(p.signal.Context, memory, t.settings.License)
+	ctx.SignalTag = p.score.Ingest.SignalTag
 	enrichment, err := t.profile.Enrich(p.signal.Record, ctx)
 	if err != nil {
 		return nil, err

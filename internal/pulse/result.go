@@ -52,9 +52,10 @@ type Model struct {
 }
 
 // AlignmentComponents are the five parts of the alignment score, each in
-// [0,1], unrounded.
+// [0,1], unrounded, and null where nothing is known of one. Profile parity knows
+// them all.
 type AlignmentComponents struct {
-	Confidence, Retrodiction, ArcStability, TagMatch, Novelty float64
+	Confidence, Retrodiction, ArcStability, TagMatch, Novelty Optional
 }
 
 // Enrichment is what the forecast stages find. A field that was not set (the

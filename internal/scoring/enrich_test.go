@@ -47,7 +47,7 @@ func TestEnrich_TellsAnEmptyCurrentStateFromNone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := e.AlignmentComponents.Retrodiction; got != want || e.HasRetrodictionError {
+		if got := e.AlignmentComponents.Retrodiction; got != pulse.Some(want) || e.HasRetrodictionError {
 			t.Errorf("current state %s: retrodiction %v (error set: %v), want %v and none", state, got, e.HasRetrodictionError, want)
 		}
 	}

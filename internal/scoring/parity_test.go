@@ -140,11 +140,11 @@ func enrichmentValue(e *pulse.Enrichment) pulse.Value {
 		field("trust_label", pulse.StringValue(e.TrustLabel)),
 		field("alignment_score", pulse.NumberValue(e.AlignmentScore)),
 		field("alignment_components", pulse.ObjectValue(
-			field("confidence", pulse.NumberValue(c.Confidence)),
-			field("retrodiction", pulse.NumberValue(c.Retrodiction)),
-			field("arc_stability", pulse.NumberValue(c.ArcStability)),
-			field("tag_match", pulse.NumberValue(c.TagMatch)),
-			field("novelty", pulse.NumberValue(c.Novelty)))),
+			field("confidence", optionalValue(c.Confidence)),
+			field("retrodiction", optionalValue(c.Retrodiction)),
+			field("arc_stability", optionalValue(c.ArcStability)),
+			field("tag_match", optionalValue(c.TagMatch)),
+			field("novelty", optionalValue(c.Novelty)))),
 		field("trust_summary", pulse.StringValue(e.TrustSummary)),
 	}
 	if e.HasFragility {
