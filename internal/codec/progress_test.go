@@ -22,6 +22,9 @@ func TestProgress_ReadsBackWhatIsWritten(t *testing.T) {
 				Quality: pulse.Quality{Freshness: r.Float64(), Normality: 1, Continuity: 1e-9 * r.Float64(), Reliability: 0},
 			}
 		}
+		if n%4 == 1 {
+			want.Features, want.FeatureVersion = []float64{r.NormFloat64(), 1e-300 * r.Float64(), 0, -8}, 1+r.IntN(2)
+		}
 		if n%2 == 0 {
 			want.Token = []byte{byte(n), 0, 255}
 			want.External = []pulse.External{{Enricher: "risk", Object: []byte(`{"a":"<b>","c":1e+2}`)}, {Enricher: "geo"}}

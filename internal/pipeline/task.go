@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pulse-scorer/internal/codec"
+	"pulse-scorer/internal/pulse"
 	"pulse-scorer/internal/retry"
 	"pulse-scorer/internal/scoring"
 	"pulse-scorer/internal/state"
@@ -82,6 +83,7 @@ type Task struct {
 
 	// own is the record that is being processed, without external enrichers.
 	own              passage
+	model            pulse.Model
 	meta             codec.Meta
 	scratch, encoded []byte
 }
@@ -93,6 +95,9 @@ func New(s Settings, d Deps) (*Task, error) {
 	}
 	if d.Random == nil && s.Retry.Jitter > 0 && len(s.Retry.Delays) > 0 {
 		return nil, errors.New("retries have jitter, and no source of random numbers was given")
+	}
+	if (s.State.WindowSize == 0) != (d.Profile.WindowSize == 0) {
+		return nil, fmt.Errorf("the state keeps a window of %d and profile %s has one of %d", s.State.WindowSize, d.Profile.Name, d.Profile.WindowSize)
 	}
 	st, err := state.New(s.State, d.HashKey)
 	if err != nil {
