@@ -15,7 +15,7 @@ import (
 // on, "overlays.hope" for one, elements of lists by their index from 0.
 //
 // What Admit lets through, Enrich can only fail with for numbers too large
-// (FuzzEnrich_OfAnAdmittedSignal).
+// (TestAdmit_WhatItTakesOnlySizeCanFail).
 func (p *Profile) Admit(sig *pulse.Signal, nowMicros int64) *pulse.Bad {
 	if bad := p.Recency.tooFarAhead(nowMicros, sig.Timestamp.Micros); bad != nil {
 		return bad

@@ -15,8 +15,10 @@ type AnomalyRules struct {
 	// which a value is flagged; at the limit it is not.
 	ZLimit float64
 	// Threshold is the anomaly score from which a value is flagged, for a profile
-	// without a window.
-	Threshold float64
+	// without a window. The score is compared as it stands in the result, rounded
+	// to ScoreDecimals: who flags by it elsewhere finds the same.
+	Threshold     float64
+	ScoreDecimals int
 }
 
 // flag says whether value, the last of window, is an outlier. Where mean or

@@ -35,7 +35,7 @@ func (p *Profile) Ingest(sig *pulse.Signal, nowMicros int64, seen Seen) pulse.In
 		}
 		found.AnomalyFlag = p.Anomaly.flag(sig.Value, window)
 	} else {
-		score := roundTo(unit(seen.Anomaly), p.ScoreDecimals)
+		score := roundTo(unit(seen.Anomaly), p.Anomaly.ScoreDecimals)
 		found.AnomalyScore = pulse.Some(score)
 		found.AnomalyFlag = score >= p.Anomaly.Threshold
 		found.Quality = pulse.Quality{

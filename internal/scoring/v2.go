@@ -1,6 +1,9 @@
 package scoring
 
-import "pulse-scorer/internal/pulse"
+import (
+	"pulse-scorer/internal/anomaly"
+	"pulse-scorer/internal/pulse"
+)
 
 // V2 is the default profile: parity with its defects repaired. What it sets is all
 // that differs. Each call returns a fresh value.
@@ -18,7 +21,7 @@ func (p *Profile) v2Ingest() {
 	p.RawQuality = true
 	p.RawTrust, p.RawAlignment = pulse.Optional{}, pulse.Optional{}
 	p.Recency.MaxAheadMicros = 5 * 60 * 1_000_000
-	p.Anomaly = AnomalyRules{Threshold: 0.5}
+	p.Anomaly = AnomalyRules{Threshold: anomaly.DefaultThreshold, ScoreDecimals: 6}
 	p.SignalTags.Whole = true
 }
 

@@ -1,12 +1,14 @@
 package series
 
+import "pulse-scorer/internal/anomaly"
+
 // Series is what a task remembers of one series: its detector, cadence, level
 // and, if it brings forecasts, the trust they got. It is a machine that Observe
 // and Scored advance, each by one call; the same calls lead to the same state to
 // the bit, also from a copy or from AppendBinary's bytes. The zero value is a
 // new series.
 type Series struct {
-	detector detector
+	detector anomaly.Detector
 	cadence  cadence
 	level    level
 	trust    trust
@@ -26,7 +28,7 @@ type Reading struct {
 // Observe takes the next observation of the series: a finite value and the time
 // it was observed at, in microseconds since 1970. It allocates nothing.
 func (s *Series) Observe(value float64, timestampMicros int64) Reading {
-	s.anomaly = s.detector.Next(timestampMicros, value)
+	s.anomaly = unit(s.detector.Next(timestampMicros, value))
 	s.level.observe(value)
 	return Reading{Anomaly: s.anomaly, Continuity: s.cadence.observe(timestampMicros)}
 }
@@ -43,3 +45,11 @@ func (s *Series) Trust() Trust {
 // Scored takes the trust score in [0,1] that a forecast of the stream got, and
 // the prediction of it.
 func (s *Series) Scored(score, predicted float64) { s.trust.observe(score, predicted) }
+
+// unit is x within [0,1], and 0 for what is no number.
+func unit(x float64) float64 {
+	if !(x > 0) {
+		return 0
+	}
+	return min(x, 1)
+}
