@@ -63,18 +63,14 @@ func (t *Task) trust(p *passage) series.Trust {
 	return new(series.Series).Trust()
 }
 
-// predict asks the model what score a forecast will get. What goes wrong here costs
-// the prediction alone.
+// predict asks the model what score a forecast will get.
 func (t *Task) predict(p *passage) {
-	if !p.told {
-		return
+	if p.told {
+		t.aside(p, t.foresee)
 	}
-	p.stage = StageLearn
-	defer func() {
-		if cause := recover(); cause != nil {
-			t.unlearned(panicked(cause).Class)
-		}
-	}()
+}
+
+func (t *Task) foresee(p *passage) {
 	if s := t.state.Series(p.signal.Source, p.signal.Name); s != nil {
 		// What scores have taught the stream counts as of now, what observations
 		// have as of the ingest.
@@ -100,22 +96,15 @@ func (t *Task) modelOf(p *passage) *pulse.Model {
 
 var modelVersion = "rls/" + strconv.Itoa(series.FeatureVersion)
 
-// learn teaches stream and model the score of a forecast. What goes wrong is taken
-// back alone, and counted; the result stays
-// (TestLearn_AFailureCostsNoResult).
+// learn teaches stream and model the score of a forecast.
 func (t *Task) learn(p *passage, o Outcome) {
-	if o.Kind != OutcomeScored || !p.predicted || !p.score.Trust.Valid {
-		return
+	if o.Kind == OutcomeScored && p.predicted && p.score.Trust.Valid {
+		t.aside(p, t.teach)
 	}
-	p.stage = StageLearn
-	t.state.MarkAt(&p.mark)
+}
+
+func (t *Task) teach(p *passage) {
 	defer t.clock.lap(StageLearn)
-	defer func() {
-		if cause := recover(); cause != nil {
-			t.state.Undo(p.mark)
-			t.unlearned(panicked(cause).Class)
-		}
-	}()
 	score := p.score.Trust.Number
 	t.state.Scored(p.signal.Source, p.signal.Name, score, p.prediction.Score)
 	err := t.state.Teach(&p.features, p.prediction, score)
@@ -124,6 +113,20 @@ func (t *Task) learn(p *passage, o Outcome) {
 	} else if err != nil {
 		t.unlearned(pulse.Unknown)
 	}
+}
+
+// aside does a part of the learn stage. What goes wrong there is taken back alone,
+// and counted; the result stays (TestLearn_AFailureCostsNoResult).
+func (t *Task) aside(p *passage, do func(*passage)) {
+	p.stage = StageLearn
+	t.state.MarkAt(&t.beforeLearn)
+	defer func() {
+		if cause := recover(); cause != nil {
+			t.state.Undo(t.beforeLearn)
+			t.unlearned(panicked(cause).Class)
+		}
+	}()
+	do(p)
 }
 
 // unlearned counts a failure of the learn stage.

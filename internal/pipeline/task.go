@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"pulse-scorer/internal/codec"
@@ -38,6 +39,8 @@ type Deps struct {
 	// Random gives numbers from [0,1), for the jitter of retries; nil is for
 	// settings without any. Tasks that share one call it at the same time.
 	Random func() float64
+	// Log, which may be nil, is told what an operator should know of a task's state.
+	Log *slog.Logger
 	// Externals asks external enrichers, nil when there are none.
 	Externals Externals
 }
@@ -73,6 +76,7 @@ type Task struct {
 	// them when Kafka has committed.
 	open, sealed *tally
 
+	log       *slog.Logger
 	random    func() float64
 	externals Externals
 	// waiting are the records that wait for external enrichers, in the order in
@@ -83,6 +87,7 @@ type Task struct {
 
 	// own is the record that is being processed, without external enrichers.
 	own              passage
+	beforeLearn      state.Mark
 	model            pulse.Model
 	meta             codec.Meta
 	scratch, encoded []byte
@@ -104,7 +109,7 @@ func New(s Settings, d Deps) (*Task, error) {
 		return nil, err
 	}
 	return &Task{
-		random: d.Random, externals: d.Externals,
+		log: d.Log, random: d.Random, externals: d.Externals,
 		settings: s, profile: d.Profile, state: st, metrics: d.Metrics, figures: new(figures),
 		decoder: codec.NewDecoder(codec.Settings{DefaultSource: s.DefaultSource}),
 		letters: &letters{group: s.Group},
@@ -123,7 +128,11 @@ func (t *Task) Restored() error { return t.state.Restored() }
 // Open says that the task's work begins: from here on the metrics tell what it
 // remembers, until Close.
 func (t *Task) Open() {
-	t.metrics.remembered.sample(t.figures, t.state.Dedupe(), t.state.Parked())
+	if n := t.state.Resting(); n > 0 && t.log != nil {
+		t.log.Warn("the state has series of another profile, which rest until that comes back; this profile knows nothing of them",
+			slog.String("profile", t.profile.Name), slog.Int("resting", n), slog.Int("series", t.state.Stats().Series))
+	}
+	t.metrics.remembered.sample(t.figures, t.state)
 	t.metrics.remembered.add(t.figures)
 }
 
@@ -144,7 +153,7 @@ func (t *Task) Seal(nowMs int64, out Sink) {
 func (t *Task) Commit() {
 	t.state.Commit()
 	t.metrics.committed(t.sealed, t.clock.now())
-	t.metrics.remembered.sample(t.figures, t.state.Dedupe(), t.state.Parked())
+	t.metrics.remembered.sample(t.figures, t.state)
 	t.sealed.reset()
 }
 
