@@ -88,7 +88,7 @@ func (s *Service) taskMaker() (func(int32) broker.Task, error) {
 		var key [16]byte
 		_, _ = rand.Read(key[:]) // never fails (crypto/rand)
 		t, err := pipeline.New(settings, pipeline.Deps{
-			Profile: p, Metrics: metrics, HashKey: key, Now: s.deps.Now, Random: mathrand.Float64, Externals: externals,
+			Profile: p, Metrics: metrics, HashKey: key, Now: s.deps.Now, Random: mathrand.Float64, Externals: externals, Log: s.deps.Log,
 		})
 		if err != nil {
 			panic(fmt.Sprintf("record path: %v", err)) // the same settings were valid above

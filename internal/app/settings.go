@@ -71,16 +71,11 @@ func engineSettings(c config.Config) (broker.Settings, error) {
 	}, nil
 }
 
-// What the parity profile looks back at (scoring semantics, sections 2 and 8).
-const (
-	windowSize = 50
-	memorySize = 100
-)
-
 // orderByKey is the value of PULSE_RETRY_ORDER that keeps the order of each series.
 const orderByKey = "key"
 
 func pathSettings(c config.Config, version string) (pipeline.Settings, error) {
+	p := profile(c)
 	overrides, err := retry.ParseOverrides(c.RetryOverrides)
 	return pipeline.Settings{
 		Retry: retry.Settings{
@@ -91,16 +86,25 @@ func pathSettings(c config.Config, version string) (pipeline.Settings, error) {
 		MaxRecordBytes: int(c.MaxRecordBytes), License: c.License,
 		State: state.Settings{
 			DedupeWindow: c.DedupeWindow, DedupeMaxIDs: c.DedupeMaxIDs,
-			WindowSize: windowSize, MemorySize: memorySize,
+			WindowSize: p.WindowSize, MemorySize: p.MemorySize,
 		},
 	}, err
 }
 
 func profile(c config.Config) *scoring.Profile {
-	p := scoring.Parity()
+	if c.Profile == config.ProfileParity {
+		p := scoring.Parity()
+		p.Assets = c.Assets
+		if c.AnomalyThreshold != nil {
+			p.Anomaly.ZLimit = *c.AnomalyThreshold
+		}
+		return p
+	}
+	p := scoring.V2()
 	p.Assets = c.Assets
+	p.Recency.MaxAheadMicros = c.MaxClockSkew.Microseconds()
 	if c.AnomalyThreshold != nil {
-		p.Anomaly.ZLimit = *c.AnomalyThreshold
+		p.Anomaly.Threshold = *c.AnomalyThreshold
 	}
 	return p
 }

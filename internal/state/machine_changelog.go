@@ -20,7 +20,7 @@ import (
 // since the last one, or there are too many of them. So a series that is observed
 // once in each batch costs its bytes once in 32 batches and a step in each
 // (TestSeal_WritesStepsInsteadOfMachines), and a task that takes over has to take
-// maxBehind steps a series at most (TestRestore_LeavesFewSteps).
+// maxBehind steps a series at most (the same test).
 const (
 	maxSlots  = 32
 	maxBehind = 256
