@@ -14,7 +14,7 @@ func mayImport() map[string][]string {
 	detecting := []string{"internal/pulse", "internal/anomaly"}
 	path := []string{"internal/pulse", "internal/anomaly", "internal/series", "internal/learn", "internal/scoring", "internal/codec", "internal/state", "internal/retry"}
 	engine := append(slices.Clone(path), "internal/pipeline")
-	application := append(slices.Clone(engine), "internal/audit", "internal/broker", "internal/deadletter", "internal/enricher", "internal/config", "internal/ops", "internal/console",
+	application := append(slices.Clone(engine), "internal/audit", "internal/verify", "internal/broker", "internal/deadletter", "internal/enricher", "internal/config", "internal/ops", "internal/console",
 		"internal/devbroker", "internal/ndjson", "internal/sample", "schemas")
 	commands := append(slices.Clone(application), "internal/app")
 	return map[string][]string{
@@ -24,6 +24,7 @@ func mayImport() map[string][]string {
 		"internal/codec":      inner,
 		"internal/state":      {"internal/pulse", "internal/series", "internal/learn"},
 		"internal/audit":      inner,
+		"internal/verify":     nil,
 		"internal/retry":      inner,
 		"internal/series":     {"internal/anomaly"},
 		"internal/learn":      {"internal/series"},

@@ -27,6 +27,7 @@ func commands() []constructor {
 		newLag,
 		newFind,
 		newAudit,
+		newVerify,
 		newDLQ,
 		newTopics,
 		newConfig,
