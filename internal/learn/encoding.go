@@ -3,28 +3,49 @@ package learn
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"unsafe"
+
+	"pulse-scorer/internal/series"
 )
 
-// CopyFrom makes m equal to other.
+// encodingVersion numbers the form of AppendBinary; the features that a model was
+// taught with are part of it.
+const encodingVersion = 1
+
+// Lengths of the form: version, features, whether the regression has started,
+// then the numbers, little-endian.
+const (
+	headerSize = 3
+	plainSize  = headerSize + 8*6
+	wholeSize  = plainSize + 8*(1+inputs+products)
+)
+
+// errForm is for bytes that AppendBinary did not write.
+var errForm = errors.New("learn: not a model of this build")
+
+// CopyFrom makes m equal to other; they share nothing.
 func (m *Model) CopyFrom(other *Model) { *m = *other }
 
-// Size is about how many bytes of memory the model takes.
+// Size is the bytes of memory that the model takes.
 func (m *Model) Size() int { return int(unsafe.Sizeof(*m)) }
 
-// AppendBinary implements encoding.BinaryAppender.
+// AppendBinary implements encoding.BinaryAppender: at most 4,600 bytes, which
+// bring back exactly this model.
 func (m *Model) AppendBinary(dst []byte) ([]byte, error) {
 	started := byte(0)
 	if m.regression.started {
 		started = 1
 	}
-	dst = append(dst, 1, started)
+	dst = append(dst, encodingVersion, series.FeatureVersion, started)
+	dst = binary.LittleEndian.AppendUint64(dst, m.scores)
 	dst = binary.LittleEndian.AppendUint64(dst, m.accuracy.Forecasts)
-	dst = appendFloats(dst, m.accuracy.Model, m.accuracy.Last, m.accuracy.Mean)
-	dst = appendFloats(dst, m.regression.weights[:]...)
-	for i := range m.regression.covariance {
-		dst = appendFloats(dst, m.regression.covariance[i][:]...)
+	dst = appendFloats(dst, m.typical, m.accuracy.Model, m.accuracy.Last, m.accuracy.Mean)
+	if started == 1 {
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(m.regression.turn))
+		dst = appendFloats(dst, m.regression.weights[:]...)
+		dst = appendFloats(dst, m.regression.covariance[:]...)
 	}
 	return dst, nil
 }
@@ -36,29 +57,64 @@ func appendFloats(dst []byte, xs ...float64) []byte {
 	return dst
 }
 
-// UnmarshalBinary implements encoding.BinaryUnmarshaler.
+// UnmarshalBinary implements encoding.BinaryUnmarshaler. It refuses what
+// AppendBinary cannot have written, also models of other features; m is as it was
+// then.
 func (m *Model) UnmarshalBinary(data []byte) error {
-	const size = 2 + 8*(4+inputs+inputs*inputs)
-	if len(data) != size || data[0] != 1 {
-		return errors.New("learn: not the form this build writes")
+	want := plainSize
+	if len(data) >= headerSize && data[2] == 1 {
+		want = wholeSize
 	}
-	m.regression.started = data[1] == 1
-	at := 2
-	next := func() uint64 {
-		at += 8
-		return binary.LittleEndian.Uint64(data[at-8:])
+	if len(data) != want || data[0] != encodingVersion || data[1] != series.FeatureVersion || data[2] > 1 {
+		return fmt.Errorf("%w: %d bytes", errForm, len(data))
 	}
-	m.accuracy.Forecasts = next()
-	for _, x := range []*float64{&m.accuracy.Model, &m.accuracy.Last, &m.accuracy.Mean} {
-		*x = math.Float64frombits(next())
+	r := reader{rest: data[headerSize:]}
+	n := Model{scores: r.uint64()}
+	n.accuracy.Forecasts = r.uint64()
+	for _, x := range []*float64{&n.typical, &n.accuracy.Model, &n.accuracy.Last, &n.accuracy.Mean} {
+		*x = r.float64()
 	}
-	for i := range m.regression.weights {
-		m.regression.weights[i] = math.Float64frombits(next())
-	}
-	for i := range m.regression.covariance {
-		for j := range m.regression.covariance[i] {
-			m.regression.covariance[i][j] = math.Float64frombits(next())
+	if data[2] == 1 {
+		n.regression.started = true
+		turn := r.uint64()
+		for i := range n.regression.weights {
+			n.regression.weights[i] = r.float64()
 		}
+		for i := range n.regression.covariance {
+			n.regression.covariance[i] = r.float64()
+		}
+		n.regression.turn = uint32(turn % inputs)
+		r.bad = r.bad || turn >= inputs || !n.regression.sound()
 	}
+	if r.bad || !n.plausible() {
+		return fmt.Errorf("%w: its numbers are none a model comes to", errForm)
+	}
+	*m = n
 	return nil
+}
+
+// plausible says whether the sums fit the counts.
+func (m *Model) plausible() bool {
+	a := &m.accuracy
+	// Rounding adds less than one part in a thousand.
+	most := float64(a.Forecasts) * 1.001
+	return a.Forecasts <= m.scores && isShare(m.typical) &&
+		min(a.Model, a.Last, a.Mean) >= 0 && max(a.Model, a.Last, a.Mean) <= most
+}
+
+type reader struct {
+	rest []byte
+	bad  bool
+}
+
+func (r *reader) uint64() uint64 {
+	x := binary.LittleEndian.Uint64(r.rest)
+	r.rest = r.rest[8:]
+	return x
+}
+
+func (r *reader) float64() float64 {
+	x := math.Float64frombits(r.uint64())
+	r.bad = r.bad || math.IsNaN(x) || math.IsInf(x, 0)
+	return x
 }

@@ -2,12 +2,19 @@ package learn
 
 import "pulse-scorer/internal/series"
 
+// Version names the learner and the features it learns from, as results have it.
+const Version = "rls-1/features-1"
+
 // Model predicts the trust score of a forecast before it is known, and learns
 // from it afterwards. The zero value has learned nothing. One goroutine at a time
 // may use it.
 type Model struct {
 	regression regression
-	accuracy   Accuracy
+	// typical is the mean of the scores, for streams that have none yet.
+	typical float64
+	scores  uint64
+	// accuracy is what Accuracy returns.
+	accuracy Accuracy
 }
 
 // Prediction is what is expected of a forecast.
@@ -17,47 +24,55 @@ type Prediction struct {
 	// Last and Mean are what the naive predictors say: the stream's last score,
 	// and the mean of its scores.
 	Last, Mean float64
-	// Counted is false for the first forecast of a stream, for which the naive
-	// predictors have nothing: its error is in no mean.
+	// Counted is false for the first forecast of a stream: the naive predictors
+	// have nothing to say about it, so it is in no comparison.
 	Counted bool
 }
 
-// Accuracy compares the mean absolute errors of the model and of the naive
-// predictors over the same forecasts, each predicted before it was known
-// (prequential: Dawid 1984; Gama, Sebastião and Rodrigues 2013).
-type Accuracy struct {
-	// Forecasts that were counted.
-	Forecasts uint64
-	// Model, Last and Mean are sums of absolute errors.
-	Model, Last, Mean float64
-}
-
-// Predict says what score a forecast will get.
+// Predict says what score a forecast will get: the stream's last one and what the
+// regression expects it to change by. With a feature out of bounds it is the last
+// one, and of a stream's first forecast the mean of all scores.
 func (m *Model) Predict(f *series.Features, history series.Trust) Prediction {
-	p := Prediction{Last: history.Last, Mean: history.Mean, Counted: history.Known}
-	p.Score = m.regression.predict(f)
+	if !history.Known {
+		return Prediction{Score: m.first()}
+	}
+	p := Prediction{Score: history.Last, Last: history.Last, Mean: history.Mean, Counted: true}
+	var x vector
+	if vectorOf(f, &x) {
+		p.Score = max(0, min(history.Last+m.regression.value(&x), 1))
+	}
 	return p
 }
 
-// Learn takes the score in [0,1] that came of a prediction. An error is a Fault;
-// the model has not learned from the forecast then, and is as good as before.
+func (m *Model) first() float64 {
+	if m.scores == 0 {
+		return 0.5
+	}
+	return m.typical
+}
+
+// Learn takes the score in [0,1] that came of a prediction, with the features it
+// was made of. An error is a Fault: nothing was learned of the forecast, or
+// everything forgotten, and the model is fit for use either way.
 func (m *Model) Learn(f *series.Features, p Prediction, score float64) error {
-	if !(score >= 0 && score <= 1) {
+	if !isShare(score) || !isShare(p.Score) || !isShare(p.Last) || !isShare(p.Mean) {
 		return FaultTarget
 	}
-	m.accuracy.count(p, score)
-	return m.regression.learn(f, score)
-}
-
-// Accuracy of the model's predictions so far.
-func (m *Model) Accuracy() Accuracy { return m.accuracy }
-
-func (a *Accuracy) count(p Prediction, score float64) {
+	m.scores++
+	m.typical += (score - m.typical) / float64(m.scores)
 	if !p.Counted {
-		return
+		return nil
 	}
-	a.Forecasts++
-	a.Model += max(p.Score-score, score-p.Score)
-	a.Last += max(p.Last-score, score-p.Last)
-	a.Mean += max(p.Mean-score, score-p.Mean)
+	m.accuracy.count(p, score)
+	var x vector
+	if !vectorOf(f, &x) {
+		return FaultFeature
+	}
+	if !m.regression.learn(&x, score-p.Last) {
+		return FaultDiverged
+	}
+	return nil
 }
+
+// isShare says whether x is in [0,1].
+func isShare(x float64) bool { return x >= 0 && x <= 1 }

@@ -37,7 +37,7 @@ func (s *Series) AppendBinary(dst []byte) ([]byte, error) {
 	c, l, t := &s.cadence, &s.level, &s.trust
 	dst = appendInts(dst, uint64(c.newest), uint64(c.gaps), uint64(c.observed), uint64(l.at), uint64(l.count), uint64(t.count))
 	dst = appendFloats(dst, c.usual, c.long, c.gap, l.slow.mean, l.slow.half, l.fast.mean, l.fast.half, l.z,
-		t.last, t.previous, t.mean, t.recent, t.err, s.anomaly)
+		t.last, t.previous, t.third, t.mean, t.recent, t.err, s.anomaly)
 	dst = appendFloats(dst, l.last[:]...)
 	dst, err := s.detector.AppendBinary(dst)
 	if err != nil {
@@ -58,7 +58,7 @@ func (s *Series) UnmarshalBinary(data []byte) error {
 	l.at, l.count, t.count = r.count(), r.count(), r.count()
 	for _, x := range []*float64{
 		&c.usual, &c.long, &c.gap, &l.slow.mean, &l.slow.half, &l.fast.mean, &l.fast.half, &l.z,
-		&t.last, &t.previous, &t.mean, &t.recent, &t.err, &n.anomaly,
+		&t.last, &t.previous, &t.third, &t.mean, &t.recent, &t.err, &n.anomaly,
 	} {
 		*x = r.float64()
 	}
@@ -81,13 +81,13 @@ func (s *Series) valid() bool {
 	return c.observed <= 1 && (c.observed == 1 || c.gaps == 0 && c.newest == 0) &&
 		min(c.usual, c.long, c.gap) >= 0 && (c.gaps > 0) == (c.usual > 0) && (c.usual > 0) == (c.long > 0) &&
 		l.at < lags && min(l.slow.half, l.fast.half) >= 0 && math.Abs(l.z) <= maxDeviations &&
-		isShare(t.last) && isShare(t.previous) && isShare(t.mean) && isShare(t.recent) && isShare(t.err) &&
+		isShare(t.last) && isShare(t.previous) && isShare(t.third) && isShare(t.mean) && isShare(t.recent) && isShare(t.err) &&
 		isShare(s.anomaly)
 }
 
 // AppendBinary implements encoding.BinaryAppender.
 func (s *Source) AppendBinary(dst []byte) ([]byte, error) {
-	return appendFloats(append(dst, sourceVersion), s.bad, s.level, s.drift), nil
+	return appendFloats(append(dst, sourceVersion), s.bad, s.level, s.before, s.third), nil
 }
 
 // UnmarshalBinary implements encoding.BinaryUnmarshaler. When it fails, s is as it
@@ -95,9 +95,9 @@ func (s *Source) AppendBinary(dst []byte) ([]byte, error) {
 func (s *Source) UnmarshalBinary(data []byte) error {
 	r := reader{rest: data}
 	r.version(sourceVersion)
-	n := Source{bad: r.float64(), level: r.float64(), drift: r.float64()}
-	bounded := math.Abs(n.level) <= maxDeviations && math.Abs(n.drift) <= maxDeviations
-	if r.bad || len(r.rest) > 0 || !isShare(n.bad) || !bounded {
+	n := Source{bad: r.float64(), level: r.float64(), before: r.float64(), third: r.float64()}
+	widest := max(math.Abs(n.level), math.Abs(n.before), math.Abs(n.third))
+	if r.bad || len(r.rest) > 0 || !isShare(n.bad) || widest > maxDeviations {
 		return fmt.Errorf("source: %w", errForm)
 	}
 	*s = n

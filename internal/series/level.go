@@ -4,8 +4,9 @@ import "math"
 
 // Constants of the level.
 const (
-	// lags is how many values are kept: the present one and seven before it.
-	lags = 8
+	// lags is how many values are kept: the present one, and as many before it as
+	// the features look back.
+	lags = 16
 	// maxDeviations bounds every number that is measured in deviations.
 	maxDeviations = 8
 	// maxCount is where counters stand still.
@@ -87,3 +88,40 @@ func (l *level) lag(n uint32) float64 { return l.last[(l.at-n)%lags] }
 
 // mean3 is the mean of the last three values.
 func (l *level) mean3() float64 { return l.lag(0)/3 + l.lag(1)/3 + l.lag(2)/3 }
+
+// balance is how much more often than not the series has risen over n steps up to
+// that many observations ago, in [-1,1].
+func (l *level) balance(n, ago uint32) float64 {
+	rises := 0
+	for i := ago; i < ago+n; i++ {
+		rises += direction(l.lag(i), l.lag(i+1))
+	}
+	return float64(rises) / float64(n)
+}
+
+// direction is 1 up, -1 down and 0 for no step.
+func direction(to, from float64) int {
+	switch {
+	case to > from:
+		return 1
+	case to < from:
+		return -1
+	default:
+		return 0
+	}
+}
+
+// path is how straight the way over n steps was: its length as the crow flies by
+// that on foot, in [0,1]; 0 where nothing moved.
+func (l *level) path(n, ago uint32) float64 {
+	// By a 32nd, so that the sum of 15 steps stays in range.
+	const part = 1.0 / 32
+	foot := 0.0
+	for i := ago; i < ago+n; i++ {
+		foot += math.Abs(float64(l.lag(i)*part) - float64(l.lag(i+1)*part))
+	}
+	if foot == 0 {
+		return 0
+	}
+	return min(math.Abs(float64(l.lag(ago)*part)-float64(l.lag(ago+n)*part))/foot, 1)
+}

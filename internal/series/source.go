@@ -1,9 +1,8 @@
 package series
 
-// sourceRate is the weight of a source's record in its reliability, sourceDrift
-// that of an observation in its drift. Powers of two, so that no weight is
-// rounded.
-const sourceRate, sourceDrift = 1.0 / 128, 1.0 / 4
+// sourceRate is the weight of a source's record in its reliability: a power of
+// two, so that nothing is rounded.
+const sourceRate = 1.0 / 128
 
 // Source is what a task remembers of one source. The zero value has no records,
 // and is reliable.
@@ -11,9 +10,9 @@ type Source struct {
 	// bad is the decaying share of records that were bad: half of what one adds
 	// is gone after 89 records.
 	bad float64
-	// level is where the last series of the source stood, in deviations from
-	// its long run, drift the rolling mean of that.
-	level, drift float64
+	// level, before and third are where the series stood that were observed
+	// last, in deviations from their long run.
+	level, before, third float64
 }
 
 // Count takes one record of the source.
@@ -26,10 +25,13 @@ func (s *Source) Count(good bool) {
 
 // Note takes what a series of the source has just observed.
 func (s *Source) Note(series *Series) {
+	s.third, s.before = s.before, s.level
 	s.level = series.level.slow.measure(series.level.lag(0))
-	s.drift += float64((s.level - s.drift) * sourceDrift)
 }
 
 // Reliability is the decaying share of records that were good, in [0,1]. A source
 // without records is reliable until it shows otherwise.
 func (s *Source) Reliability() float64 { return max(0, 1-s.bad) }
+
+// mean3 is the rolling mean of three levels.
+func (s *Source) mean3() float64 { return (s.level + s.before + s.third) / 3 }

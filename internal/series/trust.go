@@ -14,9 +14,9 @@ const (
 // trust is what a forecast stream remembers of its scores. The zero value
 // remembers none.
 type trust struct {
-	// last and previous are the latest two scores, mean that of all, recent that
-	// of the last eight or so.
-	last, previous, mean, recent float64
+	// last, previous and third are the latest three scores, mean is that of all,
+	// recent that of the last eight or so.
+	last, previous, third, mean, recent float64
 	// err is how far predictions were off, exponentially weighted.
 	err   float64
 	count uint32
@@ -30,7 +30,7 @@ func (t *trust) observe(score, predicted float64) {
 	}
 	off := max(score-predicted, predicted-score)
 	if t.count == 0 {
-		*t = trust{last: score, previous: score, mean: score, recent: score, err: PriorError}
+		*t = trust{last: score, previous: score, third: score, mean: score, recent: score, err: PriorError}
 	}
 	t.err += float64((off - t.err) * errorRate)
 	if t.count < maxCount {
@@ -38,7 +38,7 @@ func (t *trust) observe(score, predicted float64) {
 	}
 	t.mean += (score - t.mean) / float64(t.count)
 	t.recent += float64((score - t.recent) * trustRate)
-	t.previous, t.last = t.last, score
+	t.third, t.previous, t.last = t.previous, t.last, score
 }
 
 // isShare says whether x is in [0,1].
