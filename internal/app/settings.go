@@ -31,6 +31,9 @@ func Connection(c config.Config) (broker.Connection, error) {
 func Topology(c config.Config) broker.Topology {
 	t := c.Topics()
 	topology := broker.Topology{Input: t.Input, Results: t.Output, DeadLetters: t.DLQ, State: t.State}
+	if c.Profile == config.ProfileV2 { // parity has no model
+		topology.Models = t.Models
+	}
 	for i, name := range t.Retry {
 		topology.Retry = append(topology.Retry, broker.RetryTier{Topic: name, Delay: c.RetryDelays[i]})
 	}

@@ -21,6 +21,9 @@ import (
 // forms task p.
 type Topology struct {
 	Input, Results, DeadLetters, State string
+	// Models is where snapshots of models go, which the engine does not write; empty
+	// for none.
+	Models string
 	// Retry are the retry tiers, the first one first.
 	Retry []RetryTier
 }

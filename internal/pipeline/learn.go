@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"errors"
-	"strconv"
 
 	"pulse-scorer/internal/codec"
 	"pulse-scorer/internal/learn"
@@ -87,14 +86,12 @@ func (t *Task) modelOf(p *passage) *pulse.Model {
 	if !p.predicted {
 		return nil
 	}
-	t.model = pulse.Model{Prediction: p.prediction.Score, Version: modelVersion}
+	t.model = pulse.Model{Prediction: p.prediction.Score, Version: learn.Version}
 	if trust := p.score.Trust; trust.Valid {
 		t.model.Error = pulse.Some(max(trust.Number-p.prediction.Score, p.prediction.Score-trust.Number))
 	}
 	return &t.model
 }
-
-var modelVersion = "rls/" + strconv.Itoa(series.FeatureVersion)
 
 // learn teaches stream and model the score of a forecast.
 func (t *Task) learn(p *passage, o Outcome) {

@@ -41,6 +41,10 @@ type Deps struct {
 	Random func() float64
 	// Log, which may be nil, is told what an operator should know of a task's state.
 	Log *slog.Logger
+	// Models takes snapshots of the model, which are marked with the task's
+	// Partition; nil when nobody wants them.
+	Models    Models
+	Partition int32
 	// Externals asks external enrichers, nil when there are none.
 	Externals Externals
 }
@@ -77,6 +81,11 @@ type Task struct {
 	open, sealed *tally
 
 	log       *slog.Logger
+	models    Models
+	partition int32
+	// offered is what the model had learned when it was offered last.
+	offered   uint64
+	offeredAt time.Time
 	random    func() float64
 	externals Externals
 	// waiting are the records that wait for external enrichers, in the order in
@@ -109,7 +118,7 @@ func New(s Settings, d Deps) (*Task, error) {
 		return nil, err
 	}
 	return &Task{
-		log: d.Log, random: d.Random, externals: d.Externals,
+		log: d.Log, models: d.Models, partition: d.Partition, random: d.Random, externals: d.Externals,
 		settings: s, profile: d.Profile, state: st, metrics: d.Metrics, figures: new(figures),
 		decoder: codec.NewDecoder(codec.Settings{DefaultSource: s.DefaultSource}),
 		letters: &letters{group: s.Group},
@@ -134,10 +143,14 @@ func (t *Task) Open() {
 	}
 	t.metrics.remembered.sample(t.figures, t.state)
 	t.metrics.remembered.add(t.figures)
+	t.offered, t.offeredAt = t.state.Lessons(), t.clock.now()
 }
 
 // Close says that the task's work has ended. Nothing is called after it.
-func (t *Task) Close() { t.metrics.remembered.remove(t.figures) }
+func (t *Task) Close() {
+	t.metrics.remembered.remove(t.figures)
+	t.offerModel(true)
+}
 
 // Seal ends the open batch: what it changed in the state goes to out. It panics
 // while records wait for Finish: their offsets would be committed without them.
@@ -155,6 +168,7 @@ func (t *Task) Commit() {
 	t.metrics.committed(t.sealed, t.clock.now())
 	t.metrics.remembered.sample(t.figures, t.state)
 	t.sealed.reset()
+	t.offerModel(false)
 }
 
 // Rollback takes back the sealed and the open batch.

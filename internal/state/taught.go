@@ -58,6 +58,14 @@ func (t *Task) Model() *learn.Model {
 	return &t.untaught
 }
 
+// Lessons is how many there were since the state began.
+func (t *Task) Lessons() uint64 {
+	if r := t.model.find("", ""); r != nil {
+		return r.total
+	}
+	return 0
+}
+
 // Teach lets the model learn from a forecast. An error is the model's: what it
 // says has become of the model counts, and is the same after a restore.
 func (t *Task) Teach(f *series.Features, p learn.Prediction, score float64) error {
