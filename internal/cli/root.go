@@ -28,6 +28,7 @@ func commands() []constructor {
 		newFind,
 		newAudit,
 		newVerify,
+		newReplay,
 		newDLQ,
 		newTopics,
 		newConfig,
