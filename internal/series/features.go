@@ -86,7 +86,7 @@ func (s *Series) Features(src *Source, f *Features) {
 	l, slow := &s.level, &s.level.slow
 	*f = Features{
 		FeatureLast:          slow.measure(l.lag(0)),
-		FeatureDelta:         slow.span(l.lag(0)/2 - l.lag(1)/2),
+		FeatureDelta:         slow.span(float64(l.lag(0)/2) - float64(l.lag(1)/2)),
 		FeatureMean3:         slow.measure(l.mean3()),
 		FeatureLag1:          slow.measure(l.lag(1)),
 		FeatureLag3:          slow.measure(l.lag(3)),
