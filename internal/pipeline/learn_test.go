@@ -1,4 +1,4 @@
-package learn_test
+package pipeline_test
 
 import (
 	"errors"
@@ -114,7 +114,7 @@ func (s *school) state(key streamKey) (*series.Series, *series.Source) {
 // model is better than both naive predictors: by a fifth and more than by half.
 // The margins here are wider, so that a better detector or another feature does
 // not turn a good model red.
-func TestModel_BeatsTheNaivePredictorsOnTheSample(t *testing.T) {
+func TestLearning_BeatsTheNaivePredictorsOnTheSample(t *testing.T) {
 	t.Parallel()
 	var model learn.Model
 	s := newSchool(func(streamKey) *learn.Model { return &model })
@@ -132,7 +132,7 @@ func TestModel_BeatsTheNaivePredictorsOnTheSample(t *testing.T) {
 
 // A model has a task's streams and no others. Over eight tasks, as eight
 // partitions make them, there is less to learn from, and it is still better.
-func TestModel_BeatsTheNaivePredictorsWithATaskEach(t *testing.T) {
+func TestLearning_BeatsTheNaivePredictorsWithATaskEach(t *testing.T) {
 	t.Parallel()
 	models, next := make([]learn.Model, 8), 0
 	given := map[streamKey]*learn.Model{}
