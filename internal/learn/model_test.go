@@ -180,7 +180,7 @@ func TestModel_RefusesWhatItDidNotWrite(t *testing.T) {
 	t.Parallel()
 	m := taught(t, lessonsOf(50, 8))
 	before := bytesOf(t, m)
-	for n := range len(before) {
+	for n := range before {
 		if m.UnmarshalBinary(before[:n]) == nil {
 			t.Fatalf("%d of %d bytes are a model", n, len(before))
 		}

@@ -89,8 +89,8 @@ func (s *school) take(t *testing.T, sig *pulse.Signal) {
 	if score.EnrichmentError != "" {
 		t.Fatal(score.EnrichmentError)
 	}
-	memory := append(s.memory[key], s.profile.MemoryEntry(sig.Record, score.Enrichment))
-	s.memory[key] = memory[max(0, len(memory)-s.profile.MemorySize):]
+	s.memory[key] = append(s.memory[key], s.profile.MemoryEntry(sig.Record, score.Enrichment))
+	s.memory[key] = s.memory[key][max(0, len(s.memory[key])-s.profile.MemorySize):]
 
 	lesson.score = score.Trust.Number
 	if err := model.Learn(&lesson.features, prediction, lesson.score); err != nil {

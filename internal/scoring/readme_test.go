@@ -43,7 +43,7 @@ func TestProfiles_DifferAsTheREADMESays(t *testing.T) {
 
 // differences notes where two values of a kind differ, by their path.
 func differences(into map[string]string, path string, a, b reflect.Value) {
-	if _, ok := a.Interface().(pulse.Optional); !ok && a.Kind() == reflect.Struct {
+	if _, ok := reflect.TypeAssert[pulse.Optional](a); !ok && a.Kind() == reflect.Struct {
 		for i := range a.NumField() {
 			name := a.Type().Field(i).Name
 			if path != "" {

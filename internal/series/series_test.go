@@ -13,6 +13,7 @@ import (
 // stepper gives a series and its source random things to do.
 type stepper struct {
 	*rand.Rand
+
 	at int64
 }
 
@@ -233,12 +234,12 @@ func TestSeries_RefusesWhatItDidNotWrite(t *testing.T) {
 	}
 	own, _ := s.AppendBinary(nil)
 	about, _ := src.AppendBinary(nil)
-	for n := range len(own) {
+	for n := range own {
 		if new(series.Series).UnmarshalBinary(own[:n]) == nil {
 			t.Fatalf("%d of %d bytes are a series", n, len(own))
 		}
 	}
-	for n := range len(about) {
+	for n := range about {
 		if new(series.Source).UnmarshalBinary(about[:n]) == nil {
 			t.Fatalf("%d of %d bytes are a source", n, len(about))
 		}
