@@ -23,7 +23,8 @@ func (a Accuracy) MAE() (model, last, mean float64) {
 // Accuracy of the model's predictions so far.
 func (m *Model) Accuracy() Accuracy { return m.accuracy }
 
-func (a *Accuracy) count(p Prediction, score float64) {
+func (m *Model) count(p Prediction, score float64) {
+	a := &m.accuracy
 	a.Forecasts++
 	a.Model += math.Abs(p.Score - score)
 	a.Last += math.Abs(p.Last - score)

@@ -98,7 +98,8 @@ func (m *Model) plausible() bool {
 	a := &m.accuracy
 	// Rounding adds less than one part in a thousand.
 	most := float64(a.Forecasts) * 1.001
-	return a.Forecasts <= m.scores && isShare(m.typical) &&
+	const countable = 1 << 53 // as far as float64 counts
+	return m.scores <= countable && a.Forecasts <= m.scores && isShare(m.typical) &&
 		min(a.Model, a.Last, a.Mean) >= 0 && max(a.Model, a.Last, a.Mean) <= most
 }
 

@@ -2,9 +2,13 @@ package learn
 
 // Fault says why nothing was learned from a forecast. The set is closed; it is the
 // label of a metric.
+//
+//nolint:errname // it is what has happened first, and an error only where it is returned
 type Fault string
 
 // The faults.
+//
+//nolint:errname // each is a Fault
 const (
 	// FaultFeature: a feature is not a finite number.
 	FaultFeature Fault = "feature"

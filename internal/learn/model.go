@@ -63,7 +63,7 @@ func (m *Model) Learn(f *series.Features, p Prediction, score float64) error {
 	if !p.Counted {
 		return nil
 	}
-	m.accuracy.count(p, score)
+	m.count(p, score)
 	var x vector
 	if !vectorOf(f, &x) {
 		return FaultFeature

@@ -103,10 +103,7 @@ func (r *regression) learn(x *vector, y float64) bool {
 	for i := range gain {
 		power += float64(gain[i] * x[i])
 	}
-	r.step(&gain, power, residual)
-	for i := range r.covariance {
-		r.covariance[i] /= forgetting
-	}
+	r.step(&gain, power, residual, 1/forgetting)
 	r.regularise()
 	if !(power >= noise) || !r.sound() {
 		*r = regression{}
@@ -117,31 +114,31 @@ func (r *regression) learn(x *vector, y float64) bool {
 
 // gain is the covariance times x.
 func (r *regression) gain(x, gain *vector) {
-	at := 0
+	rest := r.covariance[:]
 	for i := range inputs {
-		row := r.covariance[at : at+i+1]
-		at += i + 1
-		sum := 0.0
-		for j, p := range row[:i] {
-			sum += float64(p * x[j])
-			gain[j] += float64(p * x[i])
+		row, left, out := rest[:i], x[:i], gain[:i]
+		sum, own := float64(rest[i]*x[i]), x[i]
+		for j, p := range row {
+			sum += float64(p * left[j])
+			out[j] += float64(p * own)
 		}
-		gain[i] += sum + float64(row[i]*x[i])
+		gain[i] += sum
+		rest = rest[i+1:]
 	}
 }
 
 // step is one measurement: covariance times direction is gain, and power the
-// variance of what was measured.
-func (r *regression) step(gain *vector, power, residual float64) {
-	at := 0
+// variance of what was measured. The covariance grows by a factor afterwards.
+func (r *regression) step(gain *vector, power, residual, growth float64) {
+	rest := r.covariance[:]
 	for i := range inputs {
 		k := gain[i] / power
 		r.weights[i] += float64(k * residual)
-		row := r.covariance[at : at+i+1]
-		at += i + 1
-		for j := range row {
-			row[j] -= float64(k * gain[j])
+		row := rest[:i+1]
+		for j, g := range gain[:i+1] {
+			row[j] = (row[j] - float64(k*g)) * growth
 		}
+		rest = rest[i+1:]
 	}
 }
 
@@ -154,7 +151,7 @@ func (r *regression) regularise() {
 	for i := range inputs {
 		gain[i] = r.covariance[place(max(i, turn), min(i, turn))]
 	}
-	r.step(&gain, 1/lost+gain[turn], -r.weights[turn])
+	r.step(&gain, 1/lost+gain[turn], -r.weights[turn], 1)
 	r.turn = (r.turn + 1) % inputs
 }
 

@@ -17,8 +17,12 @@ func TestAdmit_RefusesTheFarFuture(t *testing.T) {
 		at      int64
 		class   pulse.Class
 	}{
-		{V2(), now, ""}, {V2(), now + skew, ""}, {V2(), now + skew + 1, pulse.FutureTimestamp},
-		{V2(), 1<<63 - 1, pulse.FutureTimestamp}, {V2(), -1 << 63, ""}, {Parity(), 1<<63 - 1, ""},
+		{V2(), now, ""},
+		{V2(), now + skew, ""},
+		{V2(), now + skew + 1, pulse.FutureTimestamp},
+		{V2(), 1<<63 - 1, pulse.FutureTimestamp},
+		{V2(), -1 << 63, ""},
+		{Parity(), 1<<63 - 1, ""},
 	} {
 		bad := tt.profile.Admit(&pulse.Signal{Timestamp: pulse.Timestamp{Micros: tt.at}}, now)
 		if (bad == nil) != (tt.class == "") || bad != nil && (bad.Class != tt.class || bad.Field != "timestamp") {

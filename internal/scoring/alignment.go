@@ -71,7 +71,7 @@ func (r AlignmentRules) score(c pulse.AlignmentComponents) float64 {
 // with nothing to compare; without, null counts as 0, and an empty current state
 // as given and perfectly near.
 func (r AlignmentRules) retrodiction(f *forecast, currentState pulse.Value) (x float64, ok bool) {
-	if v, present := f.record.Get("retrodiction_score"); present && !(r.Unknowns && v.Kind == pulse.Null) {
+	if v, present := f.record.Get("retrodiction_score"); present && (!r.Unknowns || v.Kind != pulse.Null) {
 		x, ok = asNumber(v)
 		return unit(x), ok
 	}

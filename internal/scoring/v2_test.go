@@ -141,8 +141,12 @@ func TestV2_TagMatchLooksAtBothTags(t *testing.T) {
 		overlays, signalTag string
 		want                float64
 	}{
-		{`{"hope":0.9}`, "rage", 1}, {`{"rage":0.9}`, "hope", 1}, {`{"rage":0.9}`, "neutral", 1},
-		{`{"hope":0.9}`, "hope", 1}, {`{"rage":0.9}`, "despair", 0}, {`{}`, "fatigue", 0},
+		{`{"hope":0.9}`, "rage", 1},
+		{`{"rage":0.9}`, "hope", 1},
+		{`{"rage":0.9}`, "neutral", 1},
+		{`{"hope":0.9}`, "hope", 1},
+		{`{"rage":0.9}`, "despair", 0},
+		{`{}`, "fatigue", 0},
 	} {
 		e := enriched(t, `{"overlays":`+tt.overlays+`}`, Context{SignalTag: tt.signalTag})
 		if e.AlignmentComponents.TagMatch != pulse.Some(tt.want) {

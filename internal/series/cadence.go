@@ -49,7 +49,7 @@ func (c *cadence) observe(timestampMicros int64) (continuity float64) {
 		return 1 // late or at the same instant: nothing was missed by it
 	}
 	// Unsigned, so that the widest difference there is does not wrap round.
-	c.gap = float64(uint64(timestampMicros)-uint64(c.newest)) / microsPerSecond
+	c.gap = float64(uint64(timestampMicros)-uint64(c.newest)) / microsPerSecond //nolint:gosec // G115: that is meant
 	c.newest = timestampMicros
 	continuity = c.continuity()
 	c.learn()

@@ -35,7 +35,8 @@ func (s *Series) Size() int { return int(unsafe.Sizeof(*s)) + s.detector.Size() 
 func (s *Series) AppendBinary(dst []byte) ([]byte, error) {
 	dst = append(dst, seriesVersion)
 	c, l, t := &s.cadence, &s.level, &s.trust
-	dst = appendInts(dst, uint64(c.newest), uint64(c.gaps), uint64(c.observed), uint64(l.at), uint64(l.count), uint64(t.count))
+	dst = appendInts(dst, uint64(c.newest), //nolint:gosec // G115: its bits, which come back as they are
+		uint64(c.gaps), uint64(c.observed), uint64(l.at), uint64(l.count), uint64(t.count))
 	dst = appendFloats(dst, c.usual, c.long, c.gap, l.slow.mean, l.slow.half, l.fast.mean, l.fast.half, l.z,
 		t.last, t.previous, t.third, t.mean, t.recent, t.err, s.anomaly)
 	dst = appendFloats(dst, l.last[:]...)
@@ -53,7 +54,7 @@ func (s *Series) UnmarshalBinary(data []byte) error {
 	r.version(seriesVersion)
 	var n Series
 	c, l, t := &n.cadence, &n.level, &n.trust
-	c.newest = int64(r.uint64())
+	c.newest = int64(r.uint64()) //nolint:gosec // G115: the bits as they were
 	c.gaps, c.observed = r.count(), r.count()
 	l.at, l.count, t.count = r.count(), r.count(), r.count()
 	for _, x := range []*float64{
@@ -78,11 +79,19 @@ func (s *Series) UnmarshalBinary(data []byte) error {
 // valid says whether calls could have led to the numbers of s.
 func (s *Series) valid() bool {
 	c, l, t := &s.cadence, &s.level, &s.trust
-	return c.observed <= 1 && (c.observed == 1 || c.gaps == 0 && c.newest == 0) &&
-		min(c.usual, c.long, c.gap) >= 0 && (c.gaps > 0) == (c.usual > 0) && (c.usual > 0) == (c.long > 0) &&
-		l.at < lags && min(l.slow.half, l.fast.half) >= 0 && math.Abs(l.z) <= maxDeviations &&
-		isShare(t.last) && isShare(t.previous) && isShare(t.third) && isShare(t.mean) && isShare(t.recent) && isShare(t.err) &&
-		isShare(s.anomaly)
+	for _, x := range [...]float64{t.last, t.previous, t.third, t.mean, t.recent, t.err, s.anomaly} {
+		if !isShare(x) {
+			return false
+		}
+	}
+	return c.valid() && l.at < lags && min(l.slow.half, l.fast.half) >= 0 && math.Abs(l.z) <= maxDeviations
+}
+
+func (c *cadence) valid() bool {
+	if c.observed == 0 && (c.gaps > 0 || c.newest != 0) || c.observed > 1 {
+		return false
+	}
+	return min(c.usual, c.long, c.gap) >= 0 && (c.gaps > 0) == (c.usual > 0) && (c.usual > 0) == (c.long > 0)
 }
 
 // AppendBinary implements encoding.BinaryAppender.

@@ -8,7 +8,7 @@ const FeatureVersion = 1
 
 // The features, in their order. All are within ±8, and 0 where they are not known.
 const (
-	// Values, in deviations from the series' long run: the last, its step from
+	// FeatureLast and the next five are values, in deviations from the series' long run: the last, its step from
 	// the one before, the mean of the last three, and those 1, 3 and 7
 	// observations ago.
 	FeatureLast = iota
@@ -29,7 +29,7 @@ const (
 	// stands, FeatureCategoryMean3 the rolling mean of that.
 	FeatureCategory
 	FeatureCategoryMean3
-	// Balance is how much more often the series has risen than fallen over 3 and
+	// FeatureBalance3 and the next are how much more often the series has risen than fallen over 3 and
 	// 12 steps; then what the last step changed of it, with and without sign.
 	FeatureBalance3
 	FeatureBalance12
@@ -39,14 +39,14 @@ const (
 	// one before.
 	FeatureDirection
 	FeatureTurn
-	// Mixture is 1 when there were as many rises as falls, path 1 when the way was
-	// straight; each with what the last step changed of it.
+	// FeatureMixture12 is 1 when there were as many rises as falls, FeaturePath12 when
+	// the way was straight; each with what the last step changed of it.
 	FeatureMixture12
 	FeatureMixture12Delta
 	FeaturePath12
 	FeaturePath12Delta
-	// The stream's last trust score, centred, and its square; the same less the
-	// one before, less the mean, the recent mean, the median and the highest of
+	// FeatureTrustLast is the stream's last trust score, centred; then its square, and
+	// the same less the one before, less the mean, the recent mean, the median and the highest of
 	// the last three.
 	FeatureTrustLast
 	FeatureTrustSquare
@@ -86,7 +86,7 @@ func (s *Series) Features(src *Source, f *Features) {
 	l, slow := &s.level, &s.level.slow
 	*f = Features{
 		FeatureLast:          slow.measure(l.lag(0)),
-		FeatureDelta:         slow.span(l.lag(0)/2 - l.lag(1)/2),
+		FeatureDelta:         slow.span(float64(l.lag(0)/2) - float64(l.lag(1)/2)),
 		FeatureMean3:         slow.measure(l.mean3()),
 		FeatureLag1:          slow.measure(l.lag(1)),
 		FeatureLag3:          slow.measure(l.lag(3)),

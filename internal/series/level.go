@@ -20,7 +20,7 @@ type location struct{ mean, half float64 }
 
 // observe takes a value with weight rate in (0,1].
 func (l *location) observe(x, rate float64) {
-	half := math.Abs(x/2 - l.mean/2)
+	half := math.Abs(float64(x/2) - float64(l.mean/2))
 	l.half = finite(float64(l.half*(1-rate)) + float64(half*rate))
 	l.mean = finite(float64(l.mean*(1-rate)) + float64(x*rate))
 }
@@ -31,7 +31,7 @@ func finite(x float64) float64 { return max(-math.MaxFloat64, min(x, math.MaxFlo
 
 // measure is how many deviations x is from the mean, within ±maxDeviations; 0
 // where there is no deviation to measure in.
-func (l *location) measure(x float64) float64 { return l.span(x/2 - l.mean/2) }
+func (l *location) measure(x float64) float64 { return l.span(float64(x/2) - float64(l.mean/2)) }
 
 // span is a difference, given as its half, in deviations.
 func (l *location) span(half float64) float64 {
