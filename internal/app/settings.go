@@ -111,3 +111,12 @@ func profile(c config.Config) *scoring.Profile {
 	}
 	return p
 }
+
+// Threshold is the anomaly score from which an environment's profile flags a signal,
+// nil for one that has no scores.
+func Threshold(c config.Config) *float64 {
+	if p := profile(c); p.WindowSize == 0 {
+		return &p.Anomaly.Threshold
+	}
+	return nil
+}

@@ -16,7 +16,7 @@ func mayImport() map[string][]string {
 	engine := append(slices.Clone(path), "internal/pipeline")
 	application := append(slices.Clone(engine), "internal/audit", "internal/verify", "internal/broker", "internal/deadletter", "internal/enricher", "internal/config", "internal/ops", "internal/console",
 		"internal/devbroker", "internal/ndjson", "internal/sample", "schemas")
-	commands := append(slices.Clone(application), "internal/app")
+	commands := append(slices.Clone(application), "internal/app", "internal/plot")
 	return map[string][]string{
 		"internal/pulse":      nil,
 		"internal/anomaly":    nil,
@@ -25,6 +25,7 @@ func mayImport() map[string][]string {
 		"internal/state":      {"internal/pulse", "internal/series", "internal/learn"},
 		"internal/audit":      inner,
 		"internal/verify":     nil,
+		"internal/plot":       nil,
 		"internal/retry":      inner,
 		"internal/series":     {"internal/anomaly"},
 		"internal/learn":      {"internal/series"},
