@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -197,10 +198,8 @@ func CheckReplay(c config.Config, service config.Config) error {
 	mine, theirs := c.Topics(), service.Topics()
 	taken := append([]string{theirs.Input, theirs.Output, theirs.DLQ, theirs.State, theirs.Models}, theirs.Retry...)
 	for _, t := range append([]string{mine.Output, mine.DLQ, mine.State, mine.Models}, mine.Retry...) {
-		for _, other := range taken {
-			if t == other {
-				return fmt.Errorf("topic %s is the service's: a replay needs its own", t)
-			}
+		if slices.Contains(taken, t) {
+			return fmt.Errorf("topic %s is the service's: a replay needs its own", t)
 		}
 	}
 	if c.Group == service.Group {

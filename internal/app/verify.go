@@ -98,11 +98,11 @@ type verification struct {
 	*Verifier
 
 	row verify.Row
-	// from and to bound the input, the others the outcomes.
+	// The input begins at from and ends at to, outcomes at the others.
 	from, to                  int64
 	resultsStart, results     int64
 	lettersStart, letters     int64
-	fates                     []pipeline.Fate // by input offset, from from on
+	fates                     []pipeline.Fate // by input offset, the first at from
 	replay                    *pipeline.Replayer
 	next                      int64 // of the input
 	chunk                     []someResult
@@ -191,8 +191,9 @@ func (o *verification) eachResult(ctx context.Context, do func(*pipeline.Record)
 	return o.scan(ctx, broker.Scan{
 		Topic: o.topics.Results, Partition: o.row.Partition, From: o.resultsStart, To: o.results,
 		Each: func(r *pipeline.Record) error {
-			if bad := o.decode.ReadOrigin(r.Value, &o.origin); bad != nil || o.origin.Topic != o.topics.Input || o.origin.Partition != o.row.Partition {
-				return nil // another service's; audit tells what is none
+			readable := o.decode.ReadOrigin(r.Value, &o.origin) == nil // audit tells what is none
+			if !readable || o.origin.Topic != o.topics.Input || o.origin.Partition != o.row.Partition {
+				return nil // another service's
 			}
 			return do(r)
 		},
@@ -207,10 +208,8 @@ func (o *verification) readLetters(ctx context.Context) error {
 				return nil
 			}
 			letter, err := pipeline.ReadLetter(r.Headers)
-			if err != nil || letter.Topic != o.topics.Input || letter.Group != o.config.Group || letter.Partition != o.row.Partition {
-				return nil
-			}
-			if fate := o.fate(letter.Offset); fate != nil {
+			mine := err == nil && letter.Topic == o.topics.Input && letter.Group == o.config.Group && letter.Partition == o.row.Partition
+			if fate := o.fate(letter.Offset); mine && fate != nil {
 				*fate |= pipeline.FateOf(&letter)
 			}
 			return nil

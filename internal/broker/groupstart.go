@@ -27,7 +27,7 @@ func SetStart(ctx context.Context, conn Connection, group, topic string, offsets
 			GroupID: group, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{topic: commits},
 		})
 		if err != nil {
-			return err
+			return fmt.Errorf("offset commit: %w", err)
 		}
 		var errs []error
 		for _, p := range res.Topics[topic] {

@@ -15,7 +15,7 @@ import (
 
 // A service that ends leaves a snapshot of each model that has learned, in a
 // compacted topic, as the schema says; profile parity has none.
-func TestServe_LeavesSnapshotsOfItsModels(t *testing.T) {
+func TestServe_LeavesSnapshotsOfItsModels(t *testing.T) { //nolint:cyclop // one topic, looked at in many ways
 	t.Parallel()
 	b := served(t, variedLines(30)...)
 	const topic = "pulse.signals.pulse-scorer.models"

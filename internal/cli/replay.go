@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,23 +60,9 @@ PULSE_ENRICHERS= leaves them out.`,
 
 // newReplayOf checks the flags and makes the environment of the replay.
 func newReplayOf(p Process, flags replayFlags, byOffset bool) (*app.Replay, error) {
-	var from time.Time
-	var err error
-	switch {
-	case flags.output == "":
-		return nil, usagef("--output is missing: name a topic for the results")
-	case flags.fromTime != "" && byOffset:
-		return nil, usagef("--from-time and --from-offset: give one of them")
-	case flags.fromTime == "" && !byOffset && !flags.resume:
-		return nil, usagef("--from-time or --from-offset is missing: from where? --from-offset 0 is all there is")
-	case flags.resume && flags.group == "":
-		return nil, usagef("--resume needs --group: the one of the replay that was stopped")
-	case flags.fromOffset < 0:
-		return nil, usagef("--from-offset: %d is negative", flags.fromOffset)
-	case flags.fromTime != "":
-		if from, err = time.Parse(time.RFC3339, strings.ToUpper(flags.fromTime)); err != nil {
-			return nil, usagef("--from-time: %q is not a time; write RFC 3339, like 2006-01-02T15:04:05Z", flags.fromTime)
-		}
+	from, err := flags.from(byOffset)
+	if err != nil {
+		return nil, err
 	}
 	service, err := p.load(config.NeedBrokers)
 	if err != nil {
@@ -96,6 +81,27 @@ func newReplayOf(p Process, flags replayFlags, byOffset bool) (*app.Replay, erro
 		return nil, usagef("%v", err)
 	}
 	return &app.Replay{Config: c, FromTime: from, FromOffset: flags.fromOffset, Resume: flags.resume}, nil
+}
+
+// from checks the flags, and is --from-time if there is one.
+func (flags *replayFlags) from(byOffset bool) (from time.Time, err error) {
+	switch {
+	case flags.output == "":
+		return from, usagef("--output is missing: name a topic for the results")
+	case flags.fromTime != "" && byOffset:
+		return from, usagef("--from-time and --from-offset: give one of them")
+	case flags.fromTime == "" && !byOffset && !flags.resume:
+		return from, usagef("--from-time or --from-offset is missing: from where? --from-offset 0 is all there is")
+	case flags.resume && flags.group == "":
+		return from, usagef("--resume needs --group: the one of the replay that was stopped")
+	case flags.fromOffset < 0:
+		return from, usagef("--from-offset: %d is negative", flags.fromOffset)
+	case flags.fromTime != "":
+		if from, err = time.Parse(time.RFC3339, strings.ToUpper(flags.fromTime)); err != nil {
+			return from, usagef("--from-time: %q is not a time; write RFC 3339, like 2006-01-02T15:04:05Z", flags.fromTime)
+		}
+	}
+	return from, nil
 }
 
 // replayEnviron is the service's environment without what is its alone: topics that
@@ -132,8 +138,12 @@ func runReplay(ctx context.Context, p Process, replay *app.Replay, asJSON bool) 
 	if asJSON {
 		return writeJSON(p.Stdout, done)
 	}
-	_, err = fmt.Fprintf(p.Stdout, "%d scored, %d duplicate, %d dead; results in %s, group %s\n", done.Scored, done.Duplicate, done.Dead, done.Output, done.Group)
-	return errors.Join(err)
+	_, err = fmt.Fprintf(p.Stdout, "%d scored, %d duplicate, %d dead; results in %s, group %s\n",
+		done.Scored, done.Duplicate, done.Dead, done.Output, done.Group)
+	if err != nil {
+		return fmt.Errorf("write answer: %w", err)
+	}
+	return nil
 }
 
 // quieter leaves out what a service says of its life, unless it was asked for.

@@ -158,7 +158,8 @@ func sayPartition(say func(string, ...any), row *verify.Row, warmUp int64) {
 			say("partition %d offset %d: result%s of input offset %d: %s\n", f.Partition, f.Offset, of, f.Input, f.Text)
 		}
 		for _, d := range f.Differences {
-			say("partition %d offset %d: result%s of input offset %d: %s is %s, again %s\n", f.Partition, f.Offset, of, f.Input, d.Field, orNone(d.Is), orNone(d.Again))
+			say("partition %d offset %d: result%s of input offset %d: %s is %s, again %s\n",
+				f.Partition, f.Offset, of, f.Input, d.Field, orNone(d.Is), orNone(d.Again))
 		}
 	}
 	if more := row.Different - uint64(len(row.Findings)); more > 0 {

@@ -42,7 +42,7 @@ func variedLines(n int) []string {
 
 // What the service scored is scored the same again, and a result that somebody has
 // changed is found, with the member that was.
-func TestVerify_FindsAFalsifiedResult(t *testing.T) {
+func TestVerify_FindsAFalsifiedResult(t *testing.T) { //nolint:cyclop // one service, looked at in many ways
 	t.Parallel()
 	b := served(t, variedLines(150)...)
 	report, _ := verifyJSON(t, b, 0, nil)
@@ -85,7 +85,7 @@ func copyResults(t *testing.T, b *devbroker.Broker, topic, text, other string, m
 		t.Fatalf("%+v", made)
 	}
 	report, _ := verifyJSON(t, b, 0, nil)
-	records := read(t, b, "pulse.signals.scored", int(verify.Total(report.Partitions).Results)) //nolint:gosec // some hundred
+	records := read(t, b, "pulse.signals.scored", int(verify.Total(report.Partitions).Results))
 	next := map[int32]int64{}
 	for _, r := range records {
 		value := r.Value

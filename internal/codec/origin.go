@@ -24,7 +24,7 @@ type Origin struct {
 // ReadOrigin reads the origin of a result, of this version of the schema or a
 // later one that has more members. It is as strict about JSON as Decode. Bad
 // says why value is no result.
-func (d *Decoder) ReadOrigin(value []byte, o *Origin) *pulse.Bad {
+func (d *Decoder) ReadOrigin(value []byte, o *Origin) *pulse.Bad { //nolint:cyclop // a table of names
 	*o = Origin{Partition: -1, Offset: -1}
 	s := scanner{buf: value}
 	fail := func() *pulse.Bad {

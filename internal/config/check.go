@@ -125,7 +125,7 @@ func (c Config) checkScoring(faults *faultList) {
 		return
 	}
 	if c.Profile == ProfileV2 && *c.AnomalyThreshold > 1 {
-		faults.addf("PULSE_ANOMALY_THRESHOLD", "%v is an anomaly_score that no signal reaches; write 0 to 1 (a z-value is what profile parity takes)", *c.AnomalyThreshold)
+		faults.addf("PULSE_ANOMALY_THRESHOLD", "%v is an anomaly_score that no signal reaches; write 0 to 1 (parity takes z-values)", *c.AnomalyThreshold)
 	}
 }
 

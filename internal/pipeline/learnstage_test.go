@@ -41,8 +41,9 @@ func TestLearn_PredictsBeforeItLearns(t *testing.T) {
 		if !ok {
 			t.Fatalf("no model in %v", result)
 		}
-		predicted, trust := model["prediction"].(float64), result["trust_score"].(float64)
-		if diff := predicted - trust; max(diff, -diff) != model["error"] {
+		predicted, ok := model["prediction"].(float64)
+		trust, known := result["trust_score"].(float64)
+		if diff := predicted - trust; !ok || !known || max(diff, -diff) != model["error"] {
 			t.Fatalf("prediction %v of %v, error %v", predicted, trust, model["error"])
 		}
 		learned += task.state.Model().Accuracy().Forecasts - before
@@ -61,7 +62,7 @@ func TestLearn_PredictsBeforeItLearns(t *testing.T) {
 			t.Errorf("exposition has no %s", want)
 		}
 	}
-	for _, line := range strings.Split(got, "\n") {
+	for line := range strings.SplitSeq(got, "\n") {
 		if strings.HasPrefix(line, "pulse_model") {
 			t.Log(line)
 		}
@@ -163,7 +164,8 @@ func TestIngest_BadRecordsCountAgainstTheirSource(t *testing.T) {
 		t.Error("a duplicate counts")
 	}
 	result := scoredAs(t, task, signalAt(10, `{"id":"b","name":"n","value":1,"source":"s"}`))
-	if q := result["quality"].(map[string]any); q["reliability"].(float64) >= 1 || result["trust_score"] != result["quality_score"] {
+	quality, _ := result["quality"].(map[string]any)
+	if r, ok := quality["reliability"].(float64); !ok || r >= 1 || result["trust_score"] != result["quality_score"] {
 		t.Errorf("result %v", result)
 	}
 }

@@ -15,10 +15,11 @@ type modelGauges struct{ mae, naive *prometheus.Desc }
 func newModelGauges() modelGauges {
 	return modelGauges{
 		mae: prometheus.NewDesc("pulse_model_mae",
-			"Mean absolute error of the predicted trust scores of forecasts, each predicted before it was scored, since the states of this process's tasks began. "+
-				"Absent without forecasts.", nil, nil),
+			"Mean absolute error of the predicted trust scores of forecasts, each predicted before it was scored, "+
+				"since the states of this process's tasks began. Absent without forecasts.", nil, nil),
 		naive: prometheus.NewDesc("pulse_model_naive_mae",
-			"The same of predictors that learn nothing, over the same forecasts: the stream's last score, and the mean of its scores.", []string{"predictor"}, nil),
+			"The same of predictors that learn nothing, over the same forecasts: the stream's last score, and the mean of its scores.",
+			[]string{"predictor"}, nil),
 	}
 }
 

@@ -45,7 +45,8 @@ func newRemembered() *remembered {
 		parked: prometheus.NewDesc("pulse_parked_records",
 			"Records that wait in the state behind one of their series that is retried (PULSE_RETRY_ORDER=key).", nil, nil),
 		resting: prometheus.NewDesc("pulse_resting_series",
-			"Series that the state has of profiles of the other kind than PULSE_PROFILE: they are kept in the state topic, and go on if that comes back.", nil, nil),
+			"Series that the state has of profiles of the other kind than PULSE_PROFILE: "+
+				"they are kept in the state topic, and go on if that comes back.", nil, nil),
 		model: newModelGauges(),
 		evictions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pulse_dedupe_evictions_total",

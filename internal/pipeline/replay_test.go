@@ -29,11 +29,11 @@ func TestReplayer_FindsWhatTheServiceDid(t *testing.T) {
 		fates := map[int64]Fate{}
 		var results []written
 		for _, w := range g.out {
-			switch {
-			case w.to == Results:
+			switch w.to { //nolint:exhaustive // the others are no outcomes
+			case Results:
 				results = append(results, w)
 				fates[originOf(t, w)] |= FateScored
-			case w.to == DeadLetters:
+			case DeadLetters:
 				l, err := ReadLetter(w.headers)
 				if err != nil {
 					t.Fatal(err)

@@ -44,8 +44,7 @@ const (
 
 // picture is an SVG that is being written.
 type picture struct {
-	strings.Builder
-
+	out      []byte
 	points   []Point
 	from, to time.Time
 	low, top float64
@@ -63,8 +62,8 @@ func SVG(s *Series) string {
 	p.begin(s)
 	if len(p.points) == 0 {
 		p.text((left+right)/2, (valueTop+valueEnd)/2, "middle", colorInk, "no observations")
-		p.WriteString("</svg>\n")
-		return p.String()
+		p.f("</svg>\n")
+		return string(p.out)
 	}
 	p.scale()
 	p.timeAxis()
@@ -75,9 +74,11 @@ func SVG(s *Series) string {
 	}
 	p.flags()
 	p.legend(scored, s.Threshold)
-	p.WriteString("</svg>\n")
-	return p.String()
+	p.f("</svg>\n")
+	return string(p.out)
 }
+
+func (p *picture) f(format string, args ...any) { p.out = fmt.Appendf(p.out, format, args...) }
 
 func (p *picture) begin(s *Series) {
 	flags := 0
@@ -87,11 +88,11 @@ func (p *picture) begin(s *Series) {
 		}
 	}
 	end := p.bottom + 50
-	fmt.Fprintf(p, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" font-family="sans-serif" font-size="12">`+"\n",
+	p.f(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" font-family="sans-serif" font-size="12">`+"\n",
 		width, end, width, end)
-	fmt.Fprintf(p, "<title>%s of %s</title>\n", escaped(s.Name), escaped(s.Source))
-	fmt.Fprintf(p, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", width, end)
-	fmt.Fprintf(p, `<text x="%d" y="28" font-size="17" fill="%s">%s</text>`+"\n", left, colorInk, escaped(s.Name))
+	p.f("<title>%s of %s</title>\n", escaped(s.Name), escaped(s.Source))
+	p.f(`<rect width="%d" height="%d" fill="#fff"/>`+"\n", width, end)
+	p.f(`<text x="%d" y="28" font-size="17" fill="%s">%s</text>`+"\n", left, colorInk, escaped(s.Name))
 	p.text(left, 46, "start", "#666", fmt.Sprintf("source %s, %d observations, %d flagged", s.Source, len(p.points), flags))
 }
 
@@ -125,13 +126,13 @@ func scoreY(score float64) float64 { return scoreEnd - float64(scoreEnd-scoreTop
 
 // line draws a line through the lowest and the highest point of each column.
 func (p *picture) line(at func(Point) (y float64, ok bool), color string) {
-	p.WriteString(`<polyline fill="none" stroke-width="1.2" stroke-linejoin="round" stroke="` + color + `" points="`)
+	p.f(`<polyline fill="none" stroke-width="1.2" stroke-linejoin="round" stroke="%s" points="`, color)
 	column, low, high, some := math.Inf(-1), 0.0, 0.0, false
 	flush := func() {
 		if some {
-			fmt.Fprintf(p, "%.1f,%.1f ", column, low)
+			p.f("%.1f,%.1f ", column, low)
 			if high != low {
-				fmt.Fprintf(p, "%.1f,%.1f ", column, high)
+				p.f("%.1f,%.1f ", column, high)
 			}
 		}
 	}
@@ -147,7 +148,7 @@ func (p *picture) line(at func(Point) (y float64, ok bool), color string) {
 		low, high = max(low, y), min(high, y)
 	}
 	flush()
-	p.WriteString("\"/>\n")
+	p.f("\"/>\n")
 }
 
 func (p *picture) scores(threshold *float64) {
@@ -162,7 +163,8 @@ func (p *picture) scores(threshold *float64) {
 		return scoreY(*q.Score), true
 	}, colorScore)
 	if threshold != nil {
-		fmt.Fprintf(p, `<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="%s" stroke-dasharray="6 4"/>`+"\n", left, right, scoreY(*threshold), scoreY(*threshold), colorFlag)
+		y := scoreY(*threshold)
+		p.f(`<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="%s" stroke-dasharray="6 4"/>`+"\n", left, right, y, y, colorFlag)
 	}
 	p.text(left-60, scoreTop-8, "start", "#666", "anomaly score")
 }
@@ -172,7 +174,7 @@ func (p *picture) flags() {
 		if !q.Flag {
 			continue
 		}
-		fmt.Fprintf(p, `<circle cx="%.1f" cy="%.1f" r="4.5" fill="none" stroke="%s" stroke-width="2"><title>%s: %s</title></circle>`+"\n",
+		p.f(`<circle cx="%.1f" cy="%.1f" r="4.5" fill="none" stroke="%s" stroke-width="2"><title>%s: %s</title></circle>`+"\n",
 			p.x(q.Time), p.y(q.Value), colorFlag, q.Time.UTC().Format(time.RFC3339), strconv.FormatFloat(q.Value, 'g', -1, 64))
 	}
 }
@@ -180,7 +182,7 @@ func (p *picture) flags() {
 func (p *picture) legend(scored bool, threshold *float64) {
 	x := right - 420
 	entry := func(color, text, mark string) {
-		fmt.Fprintf(p, mark, x, x, color)
+		p.f(mark, x, x, color)
 		p.text(float64(x+26), 46, "start", colorInk, text)
 		x += 40 + 7*len(text)
 	}
@@ -196,12 +198,12 @@ func (p *picture) legend(scored bool, threshold *float64) {
 }
 
 func (p *picture) frame(top, end int) {
-	fmt.Fprintf(p, `<path d="M%d %dV%dH%d" fill="none" stroke="%s"/>`+"\n", left, top, end, right, colorInk)
+	p.f(`<path d="M%d %dV%dH%d" fill="none" stroke="%s"/>`+"\n", left, top, end, right, colorInk)
 }
 
 // rule is a line across a panel with its number.
 func (p *picture) rule(y float64, label string) {
-	fmt.Fprintf(p, `<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="%s"/>`+"\n", left, right, y, y, colorGrid)
+	p.f(`<line x1="%d" x2="%d" y1="%.1f" y2="%.1f" stroke="%s"/>`+"\n", left, right, y, y, colorGrid)
 	p.text(left-8, y+4, "end", colorInk, label)
 }
 
@@ -232,7 +234,7 @@ func niceStep(least float64) float64 {
 func (p *picture) timeAxis() {
 	for t, every := range p.ticks() {
 		x := p.x(t)
-		fmt.Fprintf(p, `<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="%s"/>`+"\n", x, x, valueTop, p.bottom, colorGrid)
+		p.f(`<line x1="%.1f" x2="%.1f" y1="%d" y2="%d" stroke="%s"/>`+"\n", x, x, valueTop, p.bottom, colorGrid)
 		p.text(min(x, right-labelHalf), float64(p.bottom+labelsBelow), "middle", colorInk, t.UTC().Format(every.format))
 	}
 	p.text(right, float64(p.bottom+2*labelsBelow), "end", "#666", "UTC, "+p.from.UTC().Format("2006-01-02 15:04")+" to "+p.to.UTC().Format("2006-01-02 15:04"))
@@ -248,14 +250,14 @@ type interval struct {
 
 // intervals, the shortest first.
 func intervals() (list []interval) {
-	for _, s := range []time.Duration{1, 5, 15, 30} {
-		list = append(list, interval{step: s * time.Second, format: "15:04:05"})
+	for _, s := range []int{1, 5, 15, 30} {
+		list = append(list, interval{step: time.Duration(s) * time.Second, format: "15:04:05"})
 	}
-	for _, m := range []time.Duration{1, 5, 15, 30, 60, 180, 360, 720} {
-		list = append(list, interval{step: m * time.Minute, format: "01-02 15:04"})
+	for _, m := range []int{1, 5, 15, 30, 60, 180, 360, 720} {
+		list = append(list, interval{step: time.Duration(m) * time.Minute, format: "01-02 15:04"})
 	}
-	for _, d := range []time.Duration{1, 2, 7, 14} {
-		list = append(list, interval{step: d * day, format: "2006-01-02"})
+	for _, d := range []int{1, 2, 7, 14} {
+		list = append(list, interval{step: time.Duration(d) * day, format: "2006-01-02"})
 	}
 	for _, m := range []int{1, 3, 12, 60, 120, 1200} {
 		list = append(list, interval{months: m, step: time.Duration(m) * 30 * day, format: "2006-01"})
@@ -274,7 +276,10 @@ func (p *picture) ticks() iter.Seq2[time.Time, interval] {
 	}
 	every := list[at]
 	return func(yield func(time.Time, interval) bool) {
-		for t := every.after(p.from.UTC()); !t.After(p.to) && yield(t, every); t = every.after(t) {
+		for t := every.after(p.from.UTC()); !t.After(p.to); t = every.after(t) {
+			if !yield(t, every) {
+				return
+			}
 		}
 	}
 }
@@ -290,7 +295,7 @@ func (i interval) after(t time.Time) time.Time {
 }
 
 func (p *picture) text(x, y float64, anchor, color, text string) {
-	fmt.Fprintf(p, `<text x="%.1f" y="%.1f" text-anchor="%s" fill="%s">%s</text>`+"\n", x, y, anchor, color, escaped(text))
+	p.f(`<text x="%.1f" y="%.1f" text-anchor="%s" fill="%s">%s</text>`+"\n", x, y, anchor, color, escaped(text))
 }
 
 // escaped is text in XML, without what XML cannot hold.

@@ -32,17 +32,15 @@ func wellFormed(t *testing.T, svg string) map[string]int {
 	}
 }
 
-func some(x float64) *float64 { return &x }
-
 func TestSVG_DrawsAnySeries(t *testing.T) {
 	t.Parallel()
 	for name, values := range map[string][]float64{
 		"none": nil, "one": {1}, "constant": {5, 5, 5}, "zeros": {0, 0}, "huge": {-math.MaxFloat64, math.MaxFloat64, 0},
 		"tiny": {5e-324, 0, 1e-300}, "close": {1e16, 1e16 + 2, 1e16 + 4}, "usual": {1, 3, 2, 8, 5},
 	} {
-		s := &Series{Name: name + `<&">` + "\x00\xff", Source: "s", Threshold: some(0.9)}
+		s := &Series{Name: name + `<&">` + "\x00\xff", Source: "s", Threshold: new(0.9)}
 		for i, v := range values {
-			s.Points = append(s.Points, Point{Time: at(i), Value: v, Score: some(float64(i % 2)), Flag: i == 1})
+			s.Points = append(s.Points, Point{Time: at(i), Value: v, Score: new(float64(i % 2)), Flag: i == 1})
 		}
 		svg := SVG(s)
 		count := wellFormed(t, svg)
@@ -69,9 +67,9 @@ func TestSVG_KeepsEveryPeak(t *testing.T) {
 	t.Parallel()
 	s := &Series{Name: "n", Source: "s"}
 	for i := range 200_000 {
-		p := Point{Time: at(i), Value: math.Sin(float64(i) / 1000), Score: some(0)}
+		p := Point{Time: at(i), Value: math.Sin(float64(i) / 1000), Score: new(0.0)}
 		if i == 123_457 {
-			p.Value, p.Score = 100, some(1)
+			p.Value, p.Score = 100, new(1.0)
 		}
 		s.Points = append(s.Points, p)
 	}

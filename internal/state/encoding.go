@@ -35,7 +35,7 @@ const (
 // Segments of version 1 hold 128 bits of a hash and a status for each ID;
 // windows of version 1 do not say how many values there were before. Ledgers of
 // version 1 are of tasks where nothing waited.
-func kinds(kind byte) (k kindFormat, ok bool) {
+func kinds(kind byte) (k kindFormat, ok bool) { //nolint:cyclop // a table
 	switch kind {
 	case kindHashKey:
 		k = kindFormat{"hash key", 1, 1}

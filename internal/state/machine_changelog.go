@@ -62,7 +62,7 @@ func (x *machines[M, S, P]) writeSteps(w *writer, r *machineRow[M, S]) bool {
 	}
 	w.seriesKey(x.steps, r.key)
 	w.key = append(w.key, byte(in.slots))
-	w.value = binary.AppendUvarint(w.value, r.total-uint64(r.count)) //nolint:gosec // a count
+	w.value = binary.AppendUvarint(w.value, r.total-uint64(r.count))
 	before := &x.none
 	for i, n := r.head, r.count; n > 0; i, n = x.log[i].next, n-1 {
 		w.value = x.append(w.value, before, &x.log[i].step)
@@ -219,12 +219,17 @@ func (x *machines[M, S, P]) restoredRow(k seriesKey, got *restoredMachine[M, S])
 	if got.machine != nil && (!r.inLog.whole || got.total > r.inLog.base) {
 		r.inLog = inChangelog{whole: true, base: got.total, size: got.size}
 	}
-	// The slots of a whole are filled in order, each once; what is left in others
-	// belongs to one before it.
-	slots := slices.SortedFunc(maps.Keys(got.slots), func(a, b byte) int {
-		return int(a) - int(b)
-	})
-	for _, n := range slots {
+	if err := r.restoredSteps(got); err != nil {
+		return err
+	}
+	x.byKey[k] = r
+	return nil
+}
+
+// restoredSteps adds the steps that follow what the row has. The slots of a whole are
+// filled in order, each once; what is left in others belongs to one before it.
+func (r *machineRow[M, S]) restoredSteps(got *restoredMachine[M, S]) error {
+	for _, n := range slices.Sorted(maps.Keys(got.slots)) {
 		s := got.slots[n]
 		end := s.first + uint64(len(s.steps))
 		if s.first < r.inLog.base {
@@ -242,6 +247,5 @@ func (x *machines[M, S, P]) restoredRow(k seriesKey, got *restoredMachine[M, S])
 		r.behind = append(r.behind, s.steps[r.total-s.first:]...)
 		r.total = end
 	}
-	x.byKey[k] = r
 	return nil
 }

@@ -208,7 +208,7 @@ func (w *world) seal() {
 }
 
 // checkBatch: no key is written twice, and nothing that has not changed.
-func (w *world) checkBatch() {
+func (w *world) checkBatch() { //nolint:cyclop // a table of kinds
 	seen := map[string]bool{}
 	for _, c := range w.batch {
 		switch {

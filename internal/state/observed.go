@@ -65,7 +65,8 @@ func readSeriesStep(r *reader, before *seriesStep) seriesStep {
 // the next call on the Task.
 func (t *Task) Advance(source, name string, value float64, atMicros int64) (*series.Series, series.Reading) {
 	s := t.series.take(t.batch, source, name, seriesStep{atMicros: atMicros, value: value})
-	return s, s.Observe(value, atMicros)
+	reading := s.Observe(value, atMicros)
+	return s, reading
 }
 
 // Weigh is what Advance would return, and changes nothing: for an observation that
@@ -76,7 +77,8 @@ func (t *Task) Weigh(source, name string, value float64, atMicros int64) (*serie
 	} else {
 		t.weighed.CopyFrom(new(series.Series))
 	}
-	return &t.weighed, t.weighed.Observe(value, atMicros)
+	reading := t.weighed.Observe(value, atMicros)
+	return &t.weighed, reading
 }
 
 // Series returns a series, or nil when nothing of it was ever observed. It is only

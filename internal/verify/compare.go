@@ -25,7 +25,7 @@ func left(field string) bool {
 }
 
 // Compare lists the members in which a result differs from the one made again, in
-// order of their names. An error says that is is no JSON object.
+// order of their names. An error says which of them is no JSON object.
 func Compare(is, again []byte) ([]Difference, error) {
 	if bytes.Equal(is, again) {
 		return nil, nil
