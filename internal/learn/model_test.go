@@ -146,6 +146,33 @@ func TestModel_FaultsAreTypedAndHarmless(t *testing.T) {
 	}
 }
 
+// A covariance that is none, as rounding could make one, is noticed with the next
+// lesson: all weights begin anew, and what was counted stays.
+func TestModel_BeginsAnewWhenItHasDiverged(t *testing.T) {
+	t.Parallel()
+	lessons := lessonsOf(300, 10)
+	text := bytesOf(t, taught(t, lessons))
+	// The covariance is a triangle at the end; its last row but one entry is not on
+	// the diagonal.
+	binary.LittleEndian.PutUint64(text[len(text)-16:], math.Float64bits(1e5))
+	m := new(learn.Model)
+	if err := m.UnmarshalBinary(text); err != nil {
+		t.Fatal(err)
+	}
+	before := m.Accuracy().Forecasts
+	if err := step(m, &lessons[0]); !errors.Is(err, learn.FaultDiverged) {
+		t.Fatalf("got %v", err)
+	}
+	if p := m.Predict(&lessons[0].features, lessons[0].history); p.Score != p.Last || m.Accuracy().Forecasts != before+1 {
+		t.Errorf("predicts %+v then, after %d forecasts", p, m.Accuracy().Forecasts)
+	}
+	for i := range lessons {
+		if err := step(m, &lessons[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A model that is restored or copied goes on as the one it came from, to the bit.
 func TestModel_RestoredGoesOnTheSame(t *testing.T) {
 	t.Parallel()

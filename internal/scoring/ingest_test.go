@@ -139,6 +139,26 @@ func ingestSane(t *testing.T, sig *pulse.Signal, now int64, window []float64) {
 	if got.AnomalyScore.Valid || got.STI < 0.4 || got.STI > 0.9 || got.SignalTag == "" {
 		t.Errorf("%+v: %+v", sig, got)
 	}
+	streamSane(t, sig, now, Seen{Anomaly: got.RawRecency, Continuity: got.STI, Reliability: got.RecencyScore})
+}
+
+// streamSane is ingestSane for the profile that is given a detector's score.
+func streamSane(t *testing.T, sig *pulse.Signal, now int64, seen Seen) {
+	t.Helper()
+	p := V2()
+	got := p.Score(sig, now, seen, Context{})
+	q := got.Ingest.Quality
+	for name, x := range map[string]float64{
+		"recency": got.Ingest.RecencyScore, "sti": got.Ingest.STI, "anomaly": got.Ingest.AnomalyScore.Number, "quality": got.QualityScore.Number,
+		"freshness": q.Freshness, "normality": q.Normality, "continuity": q.Continuity, "reliability": q.Reliability,
+	} {
+		if !(x >= 0 && x <= 1) {
+			t.Errorf("%+v now %d %+v: %s is %v, want it in [0,1]", sig, now, seen, name, x)
+		}
+	}
+	if bad := p.Admit(sig, now); bad != nil && (bad.Class != pulse.FutureTimestamp || got.Ingest.RawRecency != 1) {
+		t.Errorf("%+v now %d: %v", sig, now, bad)
+	}
 }
 
 func TestIngest_StaysFiniteAtTheEndsOfTheRange(t *testing.T) {

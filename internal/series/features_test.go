@@ -111,14 +111,15 @@ func TestFeatures_OfTheCategoryAreItsSourceLastSeries(t *testing.T) {
 	t.Parallel()
 	up, down := walked(1, 2, 3), walked(3, 2, 1)
 	var src Source
-	for _, s := range []*Series{up, down, up} {
-		src.Note(s)
-	}
-	var f Features
-	down.Features(&src, &f)
 	u := featuresOf(up)[FeatureLast]
-	if f[FeatureCategory] != u || math.Abs(f[FeatureCategoryMean3]-u/3) > 1e-12 || u <= 0 {
-		t.Errorf("category %v, mean %v; up stands at %v", f[FeatureCategory], f[FeatureCategoryMean3], u)
+	var f Features
+	for i, want := range []float64{u / 3, 2 * u / 3, u, u / 3} {
+		s := []*Series{up, up, up, down}[i]
+		src.Note(s)
+		up.Features(&src, &f)
+		if f[FeatureCategory] != featuresOf(s)[FeatureLast] || math.Abs(f[FeatureCategoryMean3]-want) > 1e-12 || u <= 0 {
+			t.Errorf("step %d: category %v, mean %v, want %v; up stands at %v", i, f[FeatureCategory], f[FeatureCategoryMean3], want, u)
+		}
 	}
 }
 

@@ -84,6 +84,12 @@ func TestSeries_RestoredAtAnyPointGoesOnTheSame(t *testing.T) {
 		copied.Observe(5, 5) // what was there before goes
 		copied.CopyFrom(s)
 		copiedSource := *src
+		var asItWas, asItIs series.Features
+		s.Features(src, &asItWas)
+		restored.Features(restoredSource, &asItIs)
+		if asItIs != asItWas || restored.Trust() != s.Trust() {
+			t.Errorf("seed %d: restored with other features or trust", seed)
+		}
 		now := r.at
 		var want, got, third []byte
 		for i, run := range []struct {
