@@ -39,6 +39,8 @@ const (
 	GroupAuthorizationFailed           ErrorCode = 30
 	ClusterAuthorizationFailed         ErrorCode = 31
 	InvalidTimestamp                   ErrorCode = 32
+	UnsupportedSaslMechanism           ErrorCode = 33
+	IllegalSaslState                   ErrorCode = 34
 	UnsupportedVersion                 ErrorCode = 35
 	OutOfOrderSequenceNumber           ErrorCode = 45
 	DuplicateSequenceNumber            ErrorCode = 46
@@ -50,6 +52,7 @@ const (
 	TransactionalIDAuthorizationFailed ErrorCode = 53
 	OperationNotAttempted              ErrorCode = 55
 	KafkaStorageError                  ErrorCode = 56
+	SaslAuthenticationFailed           ErrorCode = 58
 	UnknownProducerID                  ErrorCode = 59
 	GroupIDNotFound                    ErrorCode = 69
 	FencedLeaderEpoch                  ErrorCode = 74
