@@ -31,6 +31,7 @@ type Deps struct {
 // beside it.
 type Service struct {
 	config   config.Config
+	conn     broker.Connection
 	deps     Deps
 	registry *prometheus.Registry
 	engine   *broker.Engine
@@ -42,7 +43,7 @@ type Service struct {
 
 // NewService wires a worker and binds its HTTP port. Run it, or Close it.
 func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, error) {
-	conn, err := Connection(c)
+	conn, err := Connection(c, deps.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{config: c, deps: deps, registry: ops.NewRegistry(deps.Build)}
+	s := &Service{config: c, conn: conn, deps: deps, registry: ops.NewRegistry(deps.Build)}
 	if s.enrichers, err = newEnrichers(c, deps, s.registry); err != nil {
 		return nil, err
 	}
@@ -166,10 +167,7 @@ func (f *TopicError) Error() string { return f.err.Error() }
 func (f *TopicError) Unwrap() error { return f.err }
 
 func (s *Service) checkTopics(ctx context.Context) error {
-	admin, err := NewAdmin(s.config)
-	if err != nil {
-		return err
-	}
+	admin := broker.NewAdmin(s.conn, Topology(s.config), topicSettings(s.config))
 	states, err := admin.Plan(ctx)
 	if err != nil {
 		return err

@@ -17,8 +17,8 @@ import (
 	"pulse-scorer/internal/pipeline"
 )
 
-// cluster speaks to the brokers. kafka-go's Transport gives connections, TLS,
-// SASL and routing by broker ID; requests and answers are our own (exchange).
+// cluster speaks to the brokers. kafka-go's Transport keeps connections, which
+// package auth secures, and routes by broker ID; requests and answers are our own (exchange).
 // Its coordinators and leaders are looked up once and kept until an answer
 // says that they have moved: kafka-go asks again for every request.
 type cluster struct {
@@ -65,7 +65,7 @@ func newCluster(conn Connection, group string, topology Topology, m *memory) (*c
 	}
 	return &cluster{
 		transport: &kafka.Transport{
-			Dial: conn.Dial, ClientID: conn.ClientID, TLS: conn.TLS, SASL: conn.SASL,
+			Dial: conn.Dial, ClientID: conn.ClientID,
 			DialTimeout: dialTimeout, MetadataTTL: metadataTTL,
 			// Without it the periodic refresh decodes every topic there is.
 			MetadataTopics: []string{topology.Input},

@@ -48,8 +48,8 @@
 //     per fetched record, and most of kafka-go v0.4.51's request types are not
 //     usable here: Heartbeat hides errors, SyncGroup fails on them, OffsetFetch
 //     cannot ask for stable offsets, TxnOffsetCommit sends a leader epoch.
-//     Transport gives connections, routing by broker ID, TLS and SASL; Client
-//     creates and describes topics.
+//     Transport keeps connections and routes by broker ID; Client creates and
+//     describes topics. TLS and SASL are package auth's.
 //   - Memory instead of overlays: a task's state is changed in place and an undo
 //     log takes a batch back (package state). While transaction N commits, the
 //     workers compute N+1; when N fails, both go.

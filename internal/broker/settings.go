@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/segmentio/kafka-go/sasl"
 
 	"pulse-scorer/internal/broker/batch"
 	"pulse-scorer/internal/pipeline"
@@ -91,10 +89,8 @@ type Connection struct {
 	// Brokers are host:port addresses to start from.
 	Brokers  []string
 	ClientID string
-	// TLS and SASL are nil for a plain connection.
-	TLS  *tls.Config
-	SASL sasl.Mechanism
-	// Dial replaces the dialer; nil means the default one.
+	// Dial replaces the dialer; nil means a plain one. Package auth has one for
+	// secured connections.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 

@@ -62,7 +62,7 @@ const adminTimeout = 20 * time.Second
 // its patience with a slow answer is the time it keeps it for.
 func (a *Admin) open() (client *kafka.Client, done func()) {
 	t := &kafka.Transport{
-		Dial: a.conn.Dial, ClientID: a.conn.ClientID, TLS: a.conn.TLS, SASL: a.conn.SASL,
+		Dial: a.conn.Dial, ClientID: a.conn.ClientID,
 		DialTimeout: dialTimeout, MetadataTTL: adminTimeout,
 	}
 	return &kafka.Client{Addr: kafka.TCP(a.conn.Brokers...), Transport: t, Timeout: adminTimeout}, t.CloseIdleConnections
