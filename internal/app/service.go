@@ -139,15 +139,16 @@ func (s *Service) Run(ctx context.Context) error {
 const topicRetry = time.Second
 
 // prepareTopics creates what is missing and checks the rest. Without a broker
-// it waits for one: starting before Kafka is no fault.
+// it waits for one: starting before Kafka is no fault. A broker that refuses us is
+// there: that needs a person.
 func (s *Service) prepareTopics(ctx context.Context) error {
 	for {
 		err := s.checkTopics(ctx)
 		var fault *TopicError
-		if err == nil || errors.As(err, &fault) || ctx.Err() != nil {
+		if err == nil || errors.As(err, &fault) || broker.Refused(err) || ctx.Err() != nil {
 			return err
 		}
-		s.deps.Log.Warn("no broker answers; trying again: are PULSE_BROKERS right and the brokers up?",
+		s.deps.Log.Warn("no broker answers; trying again: are PULSE_BROKERS right, the brokers up, and does the port want TLS or SASL (PULSE_TLS, PULSE_SASL_MECHANISM)?",
 			slog.Any("brokers", s.config.Brokers), slog.Any("err", err))
 		select {
 		case <-time.After(topicRetry):

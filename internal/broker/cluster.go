@@ -13,6 +13,7 @@ import (
 	kafka "github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 
+	"pulse-scorer/internal/broker/auth"
 	"pulse-scorer/internal/broker/wire"
 	"pulse-scorer/internal/pipeline"
 )
@@ -45,6 +46,7 @@ type cluster struct {
 	leaders      map[topicPartition]int32
 	epochs       map[topicPartition]int32 // of the leaders
 	counts       map[string]int32         // partitions by topic
+	denied       map[string]error         // topics that we may not look at
 	ids          map[string]wire.TopicID  // by topic, of those that exist now
 	coordinators map[coordinatorKey]int32
 }
@@ -76,6 +78,7 @@ func newCluster(conn Connection, group string, topology Topology, m *memory) (*c
 		leaders:      make(map[topicPartition]int32),
 		epochs:       make(map[topicPartition]int32),
 		counts:       make(map[string]int32),
+		denied:       make(map[string]error),
 		ids:          make(map[string]wire.TopicID),
 		coordinators: make(map[coordinatorKey]int32),
 	}, nil
@@ -162,6 +165,9 @@ func (c *cluster) send(ctx context.Context, x *exchange) ([][]byte, error) {
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
 			return nil, cause
+		}
+		if refused, ok := errors.AsType[*auth.RefusedError](err); ok {
+			return nil, refused
 		}
 		return nil, fmt.Errorf("exchange: %w", err)
 	}

@@ -178,7 +178,8 @@ func (e *Engine) onFetched(r fetchResult) error {
 			continue // released or rewound meanwhile
 		}
 		if code := r.parts[i].code; final(code) {
-			return fatalf("fetch %s-%d: %w", e.set.Topics.source(p.source.tier), p.task.id, code)
+			topic := e.set.Topics.source(p.source.tier)
+			return fatalf("fetch %s-%d: %w", topic, p.task.id, wire.DeniedTopic(wire.Fetch, code, topic))
 		}
 		e.accept(p, r.parts[i], r.buf, f)
 	}

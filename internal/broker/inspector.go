@@ -8,6 +8,7 @@ import (
 
 	kafka "github.com/segmentio/kafka-go"
 
+	"pulse-scorer/internal/broker/auth"
 	"pulse-scorer/internal/broker/batch"
 	"pulse-scorer/internal/broker/wire"
 )
@@ -53,10 +54,19 @@ func (i *Inspector) Partitions(ctx context.Context, others ...string) (int32, er
 	if errors.Is(err, wire.UnknownTopicOrPartition) {
 		return 0, fmt.Errorf("topic %s does not exist: are PULSE_TOPIC_INPUT and PULSE_BROKERS those of the service?", input)
 	}
+	if refused, ok := errors.AsType[*auth.RefusedError](err); ok {
+		return 0, refused
+	}
+	if denied, ok := errors.AsType[*wire.DeniedError](err); ok {
+		return 0, denied
+	}
 	if err != nil {
 		return 0, fmt.Errorf("ask the brokers for topic %s: is PULSE_BROKERS right, and are they up?: %w", input, err)
 	}
 	for _, topic := range others {
+		if err := i.cluster.allowed(topic); err != nil {
+			return 0, err
+		}
 		switch has := i.cluster.known(topic); {
 		case has == 0:
 			return 0, fmt.Errorf("topic %s does not exist: has the service run, and are its group and topics those of this environment?", topic)

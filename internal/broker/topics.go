@@ -11,6 +11,7 @@ import (
 
 	kafka "github.com/segmentio/kafka-go"
 
+	"pulse-scorer/internal/broker/wire"
 	"pulse-scorer/internal/pipeline"
 )
 
@@ -88,7 +89,7 @@ func (a *Admin) Plan(ctx context.Context) ([]TopicState, error) {
 				continue
 			}
 			if t.Error != nil && !errors.Is(t.Error, kafka.UnknownTopicOrPartition) {
-				return nil, fmt.Errorf("topics: %s: %w", t.Name, t.Error)
+				return nil, fmt.Errorf("topics: %s: %w", t.Name, deniedTo(states[i].use(), t.Name, t.Error))
 			}
 			if t.Error == nil {
 				states[i].Exists, states[i].Partitions = true, len(t.Partitions)
@@ -113,6 +114,22 @@ func (a *Admin) Plan(ctx context.Context) ([]TopicState, error) {
 		}
 	}
 	return states, nil
+}
+
+// deniedTo says of a refusal which operation on which topic is not allowed.
+func deniedTo(operation, topic string, err error) error {
+	if errors.Is(err, kafka.TopicAuthorizationFailed) {
+		return &wire.DeniedError{Operation: operation, Resource: "topic", Name: topic, Code: wire.TopicAuthorizationFailed}
+	}
+	return err
+}
+
+// use is what the service does with the topic. Who may do that may describe it too.
+func (s *TopicState) use() string {
+	if s.Role == roleResults || s.Role == roleDead {
+		return "Write"
+	}
+	return "Read"
 }
 
 // surplusTiers are the names of tiers beyond those that are set.
@@ -169,7 +186,7 @@ func configsOf(ctx context.Context, client *kafka.Client, states []TopicState) (
 	}
 	for _, r := range res.Resources {
 		if r.Error != nil {
-			return nil, fmt.Errorf("topics: describe configs of %s: %w", r.ResourceName, r.Error)
+			return nil, fmt.Errorf("topics: describe configs of %s: %w", r.ResourceName, deniedTo("DescribeConfigs", r.ResourceName, r.Error))
 		}
 		values := make(map[string]string)
 		for _, e := range r.ConfigEntries {
@@ -217,7 +234,7 @@ func (a *Admin) make(ctx context.Context, client *kafka.Client, states []TopicSt
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(res.Errors)) {
 		if e := res.Errors[name]; e != nil && !errors.Is(e, kafka.TopicAlreadyExists) {
-			errs = append(errs, fmt.Errorf("create topic %s: %w", name, e))
+			errs = append(errs, fmt.Errorf("create topic %s: %w", name, deniedTo("Create", name, e)))
 		}
 	}
 	return errors.Join(errs...)
@@ -243,7 +260,7 @@ func grow(ctx context.Context, client *kafka.Client, states []TopicState) error 
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(res.Errors)) {
 		if e := res.Errors[name]; e != nil && !errors.Is(e, kafka.InvalidPartitionNumber) {
-			errs = append(errs, fmt.Errorf("add partitions to topic %s: %w", name, e))
+			errs = append(errs, fmt.Errorf("add partitions to topic %s: %w", name, deniedTo("Alter", name, e)))
 		}
 	}
 	return errors.Join(errs...)

@@ -124,14 +124,14 @@ type PartitionError struct {
 // worst picks the error that decides about an answer of many partitions. Where
 // one partition is refused, the broker answers OPERATION_NOT_ATTEMPTED for the
 // others: that is never the reason.
-func worst(partitions []PartitionError) error {
+func worst(api APIKey, partitions []PartitionError) error {
 	var found error
 	for _, p := range partitions {
 		if p.Code == 0 {
 			continue
 		}
 		if found == nil || errors.Is(found, OperationNotAttempted) {
-			found = fmt.Errorf("%s-%d: %w", p.Topic, p.Partition, p.Code)
+			found = fmt.Errorf("%s-%d: %w", p.Topic, p.Partition, DeniedTopic(api, p.Code, p.Topic))
 		}
 	}
 	return found
