@@ -13,7 +13,6 @@ import (
 	kafka "github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 
-	"pulse-scorer/internal/broker/auth"
 	"pulse-scorer/internal/broker/wire"
 	"pulse-scorer/internal/pipeline"
 )
@@ -166,10 +165,7 @@ func (c *cluster) send(ctx context.Context, x *exchange) ([][]byte, error) {
 		if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
 			return nil, cause
 		}
-		if refused, ok := errors.AsType[*auth.RefusedError](err); ok {
-			return nil, refused
-		}
-		return nil, fmt.Errorf("exchange: %w", err)
+		return nil, bare(fmt.Errorf("exchange: %w", err))
 	}
 	c.onAnswer()
 	return x.answers, nil

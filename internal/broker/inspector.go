@@ -8,7 +8,6 @@ import (
 
 	kafka "github.com/segmentio/kafka-go"
 
-	"pulse-scorer/internal/broker/auth"
 	"pulse-scorer/internal/broker/batch"
 	"pulse-scorer/internal/broker/wire"
 )
@@ -54,11 +53,8 @@ func (i *Inspector) Partitions(ctx context.Context, others ...string) (int32, er
 	if errors.Is(err, wire.UnknownTopicOrPartition) {
 		return 0, fmt.Errorf("topic %s does not exist: are PULSE_TOPIC_INPUT and PULSE_BROKERS those of the service?", input)
 	}
-	if refused, ok := errors.AsType[*auth.RefusedError](err); ok {
-		return 0, refused
-	}
-	if denied, ok := errors.AsType[*wire.DeniedError](err); ok {
-		return 0, denied
+	if Refused(err) {
+		return 0, bare(err)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("ask the brokers for topic %s: is PULSE_BROKERS right, and are they up?: %w", input, err)

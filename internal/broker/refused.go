@@ -22,3 +22,12 @@ func Refused(err error) bool {
 	_, denied := errors.AsType[*wire.DeniedError](err)
 	return refused || denied
 }
+
+// bare is a refusal of the connection without what was asked over it, which does not
+// matter; any other error as it is.
+func bare(err error) error {
+	if refused, ok := errors.AsType[*auth.RefusedError](err); ok {
+		return refused
+	}
+	return err
+}

@@ -61,10 +61,14 @@ const adminTimeout = 20 * time.Second
 
 // open connects, for one look: kafka-go answers from what it saw at first, and
 // its patience with a slow answer is the time it keeps it for.
+//
+// It asks for our topics by name: one that we may not look at is told from one that is
+// not there only then.
 func (a *Admin) open() (client *kafka.Client, done func()) {
 	t := &kafka.Transport{
 		Dial: a.conn.Dial, ClientID: a.conn.ClientID,
 		DialTimeout: dialTimeout, MetadataTTL: adminTimeout,
+		MetadataTopics: slices.Concat(a.topology.names(), a.topology.surplusTiers()),
 	}
 	return &kafka.Client{Addr: kafka.TCP(a.conn.Brokers...), Transport: t, Timeout: adminTimeout}, t.CloseIdleConnections
 }
@@ -80,7 +84,7 @@ func (a *Admin) Plan(ctx context.Context) ([]TopicState, error) {
 	}
 	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: names})
 	if err != nil {
-		return nil, fmt.Errorf("topics: metadata: %w", err)
+		return nil, bare(fmt.Errorf("topics: metadata: %w", err))
 	}
 	partitions := a.settings.Partitions
 	for i := range states {
@@ -231,13 +235,7 @@ func (a *Admin) make(ctx context.Context, client *kafka.Client, states []TopicSt
 	if err != nil {
 		return fmt.Errorf("create topics: %w", err)
 	}
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(res.Errors)) {
-		if e := res.Errors[name]; e != nil && !errors.Is(e, kafka.TopicAlreadyExists) {
-			errs = append(errs, fmt.Errorf("create topic %s: %w", name, deniedTo("Create", name, e)))
-		}
-	}
-	return errors.Join(errs...)
+	return refusals("create topic", "Create", res.Errors, kafka.TopicAlreadyExists)
 }
 
 // grow adds partitions to the topics that have too few. INVALID_PARTITIONS says
@@ -257,11 +255,31 @@ func grow(ctx context.Context, client *kafka.Client, states []TopicState) error 
 	if err != nil {
 		return fmt.Errorf("add partitions: %w", err)
 	}
+	return refusals("add partitions to topic", "Alter", res.Errors, kafka.InvalidPartitionNumber)
+}
+
+// refusals joins what went wrong with some topics, but for what is no fault. What is
+// not allowed on several is one line: one ACL with a prefix may be all that is missing.
+func refusals(doing, operation string, byTopic map[string]error, fine kafka.Error) error {
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(res.Errors)) {
-		if e := res.Errors[name]; e != nil && !errors.Is(e, kafka.InvalidPartitionNumber) {
-			errs = append(errs, fmt.Errorf("add partitions to topic %s: %w", name, deniedTo("Alter", name, e)))
+	var denied []string
+	for _, name := range slices.Sorted(maps.Keys(byTopic)) {
+		err := byTopic[name]
+		switch {
+		case err == nil || errors.Is(err, fine):
+		case errors.Is(err, kafka.TopicAuthorizationFailed):
+			denied = append(denied, name)
+		default:
+			errs = append(errs, fmt.Errorf("%s %s: %w", doing, name, err))
 		}
+	}
+	switch len(denied) {
+	case 0:
+	case 1:
+		errs = append(errs, fmt.Errorf("%s: %w", doing, deniedTo(operation, denied[0], kafka.TopicAuthorizationFailed)))
+	default:
+		errs = append(errs, fmt.Errorf("%s: the same is missing for %s: %w", doing, strings.Join(denied[1:], ", "),
+			deniedTo(operation, denied[0], kafka.TopicAuthorizationFailed)))
 	}
 	return errors.Join(errs...)
 }

@@ -107,6 +107,9 @@ func (d *Dialer) logIn(ctx context.Context, conn net.Conn, address string) (net.
 		renew: func(conn net.Conn) (time.Duration, error) {
 			lifetime, err := d.authenticate(context.WithoutCancel(ctx), conn, address)
 			d.judge(err)
+			if err == nil {
+				d.deps.Log.Debug("connection authenticated anew", slog.String("broker", address), slog.Duration("lifetime", lifetime))
+			}
 			return lifetime, err
 		},
 	}, nil
