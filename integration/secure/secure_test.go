@@ -11,17 +11,15 @@ import (
 func TestSecure(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), hangGuard)
-	defer cancel()
+	t.Cleanup(cancel) // after the subtests, which run side by side
 	l := newLab(ctx, t)
-	t.Run("all", func(t *testing.T) { // waits for what runs side by side
-		for name, test := range map[string]func(context.Context, *testing.T, *lab){
-			"Ways": testWays, "WrongCredentials": testWrongCredentials, "Hostname": testHostname,
-			"RotationGoesOn": testRotation, "CertificateRotation": testCertificateRotation, "ACLs": testACLs,
-		} {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				test(ctx, t, l)
-			})
-		}
-	})
+	for name, test := range map[string]func(context.Context, *testing.T, *lab){
+		"Ways": testWays, "WrongCredentials": testWrongCredentials, "Hostname": testHostname,
+		"RotationGoesOn": testRotation, "CertificateRotation": testCertificateRotation, "ACLs": testACLs,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(ctx, t, l)
+		})
+	}
 }

@@ -16,7 +16,7 @@ import (
 // other when credentials are renewed, the files are read at each new connection, and
 // those that are open go on. So it is taken as a broker that cannot be reached: nothing
 // is given up, /readyz says that no broker answers, the log says why, and it goes on
-// when both agree (TestSecure_RotationGoesOn).
+// when both agree (TestSecure/RotationGoesOn).
 func Refused(err error) bool {
 	_, refused := errors.AsType[*auth.RefusedError](err)
 	_, denied := errors.AsType[*wire.DeniedError](err)

@@ -7,7 +7,7 @@
 // connection. One that cannot be used is logged, and the last good one stays
 // (TestSource_ABrokenFileLeavesTheLastGoodValue). What is refused, by us or by the
 // broker, is a RefusedError that names the variable to look at
-// (TestRefusal_NamesWhatToDo; on a real Kafka TestSecure_WrongCredentials). No
+// (TestRefusal_NamesWhatToDo; on a real Kafka TestSecure/WrongCredentials). No
 // secret is in an error or a log line.
 //
 // # Decisions

@@ -39,16 +39,16 @@ func (e *RefusedError) Unwrap() error { return e.err }
 // handshakeRefusal is about the mechanism.
 func (d *Dialer) handshakeRefusal(address string, shake *wire.SaslHandshakeResponse) error {
 	e := &RefusedError{Address: address, Variable: varMechanism, err: shake.Code}
-	switch shake.Code {
-	case wire.UnsupportedSaslMechanism:
+	if shake.Code == wire.UnsupportedSaslMechanism {
 		e.Why = fmt.Sprintf("it does not take %s, but %s: set PULSE_SASL_MECHANISM to one of these, or use another listener of it in PULSE_BROKERS",
 			d.set.Mechanism, strings.Join(shake.Mechanisms, ", "))
-	case wire.IllegalSaslState:
-		e.Why = "this listener takes no SASL: unset PULSE_SASL_MECHANISM, or use the port of a SASL listener in PULSE_BROKERS"
-	default:
-		return fmt.Errorf("authenticate to %s with %s: %w", address, d.set.Mechanism, shake.Code)
+		return e
 	}
-	return e
+	if shake.Code == wire.IllegalSaslState {
+		e.Why = "this listener takes no SASL: unset PULSE_SASL_MECHANISM, or use the port of a SASL listener in PULSE_BROKERS"
+		return e
+	}
+	return fmt.Errorf("authenticate to %s with %s: %w", address, d.set.Mechanism, shake.Code)
 }
 
 // loginRefusal is about user, password or token.
@@ -81,7 +81,8 @@ func (d *Dialer) tlsRefusal(address string, err error) error {
 		e.Why = fmt.Sprintf("its certificate is not signed by a CA that is trusted (%v): name the file with its CA in PULSE_TLS_CA", err)
 	case isA[x509.HostnameError](err):
 		e.Variable = varTLS
-		e.Why = fmt.Sprintf("its certificate is for another name (%v): use a name in the certificate, in PULSE_BROKERS and in the broker's advertised.listeners", err)
+		e.Why = fmt.Sprintf("its certificate is for another name (%v): "+
+			"use a name in the certificate, in PULSE_BROKERS and in the broker's advertised.listeners", err)
 	case isA[x509.CertificateInvalidError](err):
 		e.Why = fmt.Sprintf("its certificate is not valid (%v): renew it, or check the clock", err)
 	case isA[tls.RecordHeaderError](err):
@@ -92,7 +93,8 @@ func (d *Dialer) tlsRefusal(address string, err error) error {
 		if d.identity == nil {
 			e.Why = fmt.Sprintf("it ends the TLS connection (%v): does it want a client certificate (PULSE_TLS_CERT, PULSE_TLS_KEY)?", alert.Err)
 		} else {
-			e.Why = fmt.Sprintf("it refuses the client certificate in %s (%v): is it valid, and signed by a CA that the broker trusts?", d.set.CertFile, alert.Err)
+			e.Why = fmt.Sprintf("it refuses the client certificate in %s (%v): is it valid, and signed by a CA that the broker trusts?",
+				d.set.CertFile, alert.Err)
 		}
 	case d.set.TLS && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
 		// Also what a broker does that stops: no refusal.

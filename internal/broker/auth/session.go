@@ -104,7 +104,7 @@ func (f *frames) pass(b []byte) {
 	for len(b) > 0 {
 		if f.left > 0 {
 			n := min(uint64(f.left), uint64(len(b)))
-			f.left -= uint32(n) //nolint:gosec // at most left
+			f.left -= uint32(n)
 			b = b[n:]
 			if f.left == 0 {
 				f.count++

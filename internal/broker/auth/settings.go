@@ -31,9 +31,9 @@ const (
 	varCA           = "PULSE_TLS_CA"
 	varCert         = "PULSE_TLS_CERT"
 	varMechanism    = "PULSE_SASL_MECHANISM"
-	varPassword     = "PULSE_SASL_PASSWORD"
-	varPasswordFile = "PULSE_SASL_PASSWORD_FILE"
-	varToken        = "PULSE_SASL_TOKEN_FILE"
+	varPassword     = "PULSE_SASL_PASSWORD"      //nolint:gosec // a name
+	varPasswordFile = "PULSE_SASL_PASSWORD_FILE" //nolint:gosec // a name
+	varToken        = "PULSE_SASL_TOKEN_FILE"    //nolint:gosec // a name
 )
 
 // Settings say how connections are secured. The zero value does nothing.
@@ -131,7 +131,7 @@ func newLogin(set Settings, log *slog.Logger) (*source[sasl.Mechanism], error) {
 
 var errEmpty = errors.New("is empty")
 
-func withPassword(set Settings, password string) (sasl.Mechanism, error) {
+func withPassword(set Settings, password string) (sasl.Mechanism, error) { //nolint:ireturn // kafka-go's port
 	algorithm := scram.SHA512
 	switch set.Mechanism {
 	case Plain:
