@@ -63,8 +63,12 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 	if err != nil {
 		return nil, err
 	}
+	token, err := ops.NewToken(c.AdminToken.Reveal(), c.AdminTokenFile, deps.Log)
+	if err != nil {
+		return nil, faultsOf(err)
+	}
 	s.health = &health{engine: s.engine, enrichers: s.enrichers}
-	s.server, err = ops.Listen(ctx, ops.Settings{Addr: c.HTTPAddr}, ops.Deps{
+	s.server, err = ops.Listen(ctx, ops.Settings{Addr: c.HTTPAddr, Token: token}, ops.Deps{
 		Gatherer: s.registry, Probe: s.health, Status: s.health, Logger: deps.Log,
 	})
 	if err != nil {
