@@ -26,6 +26,9 @@ SEED ?= 0
 GOLANGCI_VERSION := v2.15.0
 TOOLS := .cache/tools/golangci-lint-$(GOLANGCI_VERSION)
 GOLANGCI := $(TOOLS)/golangci-lint
+GOVULNCHECK_VERSION := v1.9.0
+VULN_TOOLS := .cache/tools/govulncheck-$(GOVULNCHECK_VERSION)
+GOVULNCHECK := $(VULN_TOOLS)/govulncheck
 INTEGRATION_LOG := .cache/integration.log
 
 .PHONY: help
@@ -55,6 +58,15 @@ race: ## the same under the race detector (needs a C compiler)
 .PHONY: lint
 lint: $(GOLANGCI) ## all linters, with the reasons for those that are off in .golangci.yml
 	$(GOLANGCI) run ./...
+
+.PHONY: gosec
+gosec: $(GOLANGCI) ## the linter for security alone; lint has it among all others
+	$(GOLANGCI) run --enable-only gosec ./...
+
+# It ends with 3 when it has found something, and with another code when it could not look.
+.PHONY: vulncheck
+vulncheck: $(GOVULNCHECK) ## known vulnerabilities in what the code calls (reads Go's vulnerability database, or GOVULNDB=file://DIR, a copy)
+	$(GOVULNCHECK) $(if $(GOVULNDB),-db $(GOVULNDB)) ./...
 
 .PHONY: fmt
 fmt: $(GOLANGCI) ## format the code as lint wants it
@@ -132,3 +144,7 @@ clean: ## remove what was built here; the cache of broker jars stays
 $(GOLANGCI):
 	@echo "building golangci-lint $(GOLANGCI_VERSION), once"
 	@GOBIN=$(CURDIR)/$(TOOLS) GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(GOVULNCHECK):
+	@echo "building govulncheck $(GOVULNCHECK_VERSION), once"
+	@GOBIN=$(abspath $(VULN_TOOLS)) GOFLAGS= $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
