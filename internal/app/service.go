@@ -152,7 +152,7 @@ func (s *Service) prepareTopics(ctx context.Context) error {
 		if err == nil || errors.As(err, &fault) || broker.Refused(err) || ctx.Err() != nil {
 			return err
 		}
-		s.deps.Log.Warn("no broker answers; trying again: are PULSE_BROKERS right and the brokers up, and does the port want PULSE_TLS or PULSE_SASL_MECHANISM?",
+		s.deps.Log.Warn("no broker answers; trying again: are PULSE_BROKERS right and the brokers up, and does the port want PULSE_TLS, PULSE_SASL_MECHANISM?",
 			slog.Any("brokers", s.config.Brokers), slog.Any("err", err))
 		select {
 		case <-time.After(topicRetry):

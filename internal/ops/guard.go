@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/pprof" //nolint:gosec // G108: it registers itself at the default mux, which nobody serves; here it is guarded
+	"net/http/pprof"
 	"os"
 	"strings"
 	"sync"
@@ -99,7 +99,8 @@ func guard(token *Token, page http.Handler) http.Handler {
 	})
 }
 
-// profiles are the pages of net/http/pprof.
+// profiles are the pages of net/http/pprof. That package puts them into the default
+// mux as well, which nobody serves.
 func profiles() map[string]http.Handler {
 	return map[string]http.Handler{
 		"/debug/pprof/":        http.HandlerFunc(pprof.Index),

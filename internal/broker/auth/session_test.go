@@ -89,11 +89,14 @@ func TestSession_IsRenewedBetweenRequestsOnly(t *testing.T) {
 func TestRenewal_IsNeitherLateNorTooSoon(t *testing.T) {
 	t.Parallel()
 	began := time.Unix(1000, 0)
-	for lifetime, want := range map[time.Duration]time.Duration{
-		time.Hour: 51 * time.Minute, 10 * time.Second: 8500 * time.Millisecond, time.Second: 1100 * time.Millisecond, time.Millisecond: 1100 * time.Millisecond,
+	for _, c := range []struct{ lifetime, want time.Duration }{
+		{time.Hour, 51 * time.Minute},
+		{10 * time.Second, 8500 * time.Millisecond},
+		{time.Second, 1100 * time.Millisecond},
+		{time.Millisecond, 1100 * time.Millisecond},
 	} {
-		if got := renewal(began, lifetime).Sub(began); got != want {
-			t.Errorf("lifetime %v: after %v, want %v", lifetime, got, want)
+		if got := renewal(began, c.lifetime).Sub(began); got != c.want {
+			t.Errorf("lifetime %v: after %v, want %v", c.lifetime, got, c.want)
 		}
 	}
 }
