@@ -222,8 +222,17 @@ func TestCommands_ReadCertificatesAndTokens(t *testing.T) {
 		"PULSE_SASL_MECHANISM=OAUTHBEARER", "PULSE_SASL_TOKEN_FILE=" + broken,
 	}
 	for _, command := range [][]string{
-		{"serve"}, {"topics"}, {"topics", "create"}, {"produce", "-"}, {"lag"}, {"find", "1"}, {"audit"},
-		{"dlq", "list"}, {"dlq", "show", "0:0"}, {"dlq", "redrive"}, {"dlq", "hold", "--source", "s"},
+		{"serve"},
+		{"topics"},
+		{"topics", "create"},
+		{"produce", "-"},
+		{"lag"},
+		{"find", "1"},
+		{"audit"},
+		{"dlq", "list"},
+		{"dlq", "show", "0:0"},
+		{"dlq", "redrive"},
+		{"dlq", "hold", "--source", "s"},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), hangGuard)
 		got := runWith(ctx, nil, environ, commands(), command...)
