@@ -367,7 +367,7 @@ func (e *Engine) newWorker(t *task, path Task) *worker {
 		cursor: batch.NewCursor(batch.Limits{
 			Inflate: e.set.MaxInflightBytes / 8, Part: e.set.MaxInflightBytes / 4,
 		}),
-		refused: make(map[place]pipeline.Destination),
+		refused: make(map[place]pipeline.Destination), before: make(map[int]time.Time),
 	}
 	w.out.refused = w.refused
 	return w

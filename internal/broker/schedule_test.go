@@ -133,19 +133,25 @@ func TestWorker_StopsAtWhatIsNotDue(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1_700_000_000_000)
 	var late []float64
-	w := &worker{now: func() time.Time { return now }, lateness: func(s float64) { late = append(late, s) }}
+	w := &worker{now: func() time.Time { return now }, lateness: func(s float64) { late = append(late, s) }, before: make(map[int]time.Time)}
 	header := func(ms string) []pipeline.Header {
 		return []pipeline.Header{{Key: "pulse-retry-not-before", Value: []byte(ms)}}
 	}
 	for ms, want := range map[string]bool{"1700000000000": true, "1699999999000": true, "1700000000001": false, "soon": true} {
 		var r reply
-		if got := w.due(header(ms), &r, time.Time{}); got != want || r.stop == want {
+		if got := w.due(1, header(ms), &r, time.Time{}); got != want || r.stop == want {
 			t.Errorf("not before %s: taken %v, stopped %v; want %v", ms, got, r.stop, want)
 		}
 	}
 	late = nil
-	w.due(header("1699999990000"), new(reply), now.Add(-time.Second))
+	w.due(2, header("1699999990000"), new(reply), now.Add(-time.Second))
 	if len(late) != 1 || late[0] != 1 {
 		t.Errorf("ten seconds late, nine of them held: lateness %v, want 1", late)
 	}
 }
+	late = nil
+	w.due(3, header("1699999998000"), new(reply), time.Time{})
+	w.due(3, header("1699999990000"), new(reply), time.Time{})
+	if len(late) != 2 || late[1] != 2 {
+		t.Errorf("due ten seconds ago, behind one that was due two seconds ago: lateness %v, want 2", late)
+	}

@@ -27,7 +27,9 @@ type worker struct {
 	now     func() time.Time
 	// lateness is told how late records of tiers are processed, in seconds.
 	lateness func(seconds float64)
-	limit    int // output bytes after which a chunk is left for later
+	// before is when the last record of each tier was due.
+	before map[int]time.Time
+	limit  int // output bytes after which a chunk is left for later
 	// refused is kept here because it decides how a record is processed.
 	refused map[place]pipeline.Destination
 	// reset goes before the first state that is written: what the topic holds
@@ -160,6 +162,7 @@ func (w *worker) execute(o order) (r reply, answer bool) {
 		w.path.Rollback()
 		w.out.drop()
 		w.sent = nil
+		clear(w.before)
 		w.learnRefusal(o.refused)
 	}
 	return r, false
@@ -264,7 +267,7 @@ func (w *worker) processRecord(rec *batch.Record, tier int, r *reply, freeSince 
 		return fmt.Errorf("headers at offset %d: %w", rec.Offset, err)
 	}
 	w.parsed = headers
-	if tier > 0 && !w.due(headers, r, freeSince) {
+	if tier > 0 && !w.due(tier, headers, r, freeSince) {
 		return nil
 	}
 	in := pipeline.Record{
@@ -304,7 +307,9 @@ func (w *worker) processRecord(rec *batch.Record, tier int, r *reply, freeSince 
 
 // due tells whether a record of a tier may be processed, and stops at one that may
 // not be yet. One that does not say when it is due, is: somebody else wrote it.
-func (w *worker) due(headers []pipeline.Header, r *reply, freeSince time.Time) bool {
+// Lateness counts from the time of the record before it, if that is later: what was sent
+// back from the dead letters is due at once, and waits behind those that are not.
+func (w *worker) due(tier int, headers []pipeline.Header, r *reply, freeSince time.Time) bool {
 	notBefore, ok := pipeline.NotBefore(headers)
 	if !ok || !guardNotBefore {
 		return true
@@ -321,6 +326,10 @@ func (w *worker) due(headers []pipeline.Header, r *reply, freeSince time.Time) b
 	return true
 }
 
+	if w.before[tier].After(notBefore) {
+		notBefore = w.before[tier]
+	}
+	w.before[tier] = notBefore
 // withheld describes what could not be held: the value, or else the key or the
 // headers.
 func withheld(w *batch.Withheld) *pipeline.Withheld {
