@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"pulse-scorer/internal/pulse"
 	"pulse-scorer/internal/state"
@@ -11,11 +12,16 @@ import (
 
 const (
 	// maxBatch is how many records wait for external enrichers at most: enough to
-	// keep 128 calls under way, few enough that a batch of calls that take 50 ms
-	// is over in a fraction of a second.
-	maxBatch = 512
+	// keep 128 calls under way. firstBatch is how many at first.
+	maxBatch, firstBatch = 512, 16
 	// maxBatchBytes is how much they hold at most, but for the last.
 	maxBatchBytes = 4 << 20
+	// A batch that takes longer than longBatch makes the next one smaller, one that
+	// takes less than shortBatch larger: what has its outcome is not to wait long for
+	// the rest, and a task that is busy for PULSE_STALL_TIMEOUT is given up, however
+	// slow its enrichers are and however many tasks share their places
+	// (TestFinish_SlowEnrichersMakeSmallBatches).
+	shortBatch, longBatch = 250 * time.Millisecond, time.Second
 )
 
 // collect admits a record and keeps it for Finish. Its ID is pending meanwhile,
@@ -33,7 +39,7 @@ func (t *Task) collect(in *Record, out Sink) Answer {
 		}
 		t.keep(p)
 	}
-	if len(t.waiting) >= maxBatch || t.waitingBytes >= maxBatchBytes || len(t.waiting) > 0 && t.crowded() {
+	if len(t.waiting) >= t.batch || t.waitingBytes >= maxBatchBytes || len(t.waiting) > 0 && t.crowded() {
 		return Full
 	}
 	return Taken
@@ -101,6 +107,7 @@ func (t *Task) ask(ctx context.Context) bool {
 			t.inquiries = append(t.inquiries, &p.inquiry)
 		}
 	}
+	began := t.clock.now()
 	if len(t.inquiries) > 0 {
 		t.externals.Ask(ctx, t.inquiries)
 		clear(t.inquiries)
@@ -112,7 +119,19 @@ func (t *Task) ask(ctx context.Context) bool {
 	for _, p := range t.waiting {
 		all = p.answered() && all
 	}
+	t.fit(len(t.inquiries), t.clock.now().Sub(began), all)
 	return all
+}
+
+// fit sets how many records the next batch has, by how long so many have taken. An
+// outage is told at once, and says nothing about how fast answers come.
+func (t *Task) fit(asked int, took time.Duration, all bool) {
+	switch {
+	case took > longBatch:
+		t.batch = max(1, int(float64(asked)*longBatch.Seconds()/took.Seconds()))
+	case all && asked >= t.batch && took < shortBatch:
+		t.batch = min(maxBatch, 2*t.batch)
+	}
 }
 
 // answered takes over what the enrichers have said.
@@ -153,7 +172,7 @@ func (t *Task) release() bool {
 	t.state.Released(func(source, name string) { free = append(free, series{source, name}) })
 	slices.SortFunc(free, compareSeries) // the same records again give the same bytes
 	for _, s := range free {
-		for i := 0; len(t.waiting) < maxBatch && t.waitingBytes < maxBatchBytes; i++ {
+		for i := 0; len(t.waiting) < t.batch && t.waitingBytes < maxBatchBytes; i++ {
 			record, ok := t.state.NextParked(s.source, s.name, i)
 			if !ok {
 				break

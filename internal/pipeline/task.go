@@ -79,6 +79,8 @@ type Task struct {
 	waiting      []*passage
 	waitingBytes int
 	inquiries    []*Inquiry
+	// batch is how many may wait at present.
+	batch int
 
 	// own is the record that is being processed, without external enrichers.
 	own              passage
@@ -99,7 +101,7 @@ func New(s Settings, d Deps) (*Task, error) {
 		return nil, err
 	}
 	return &Task{
-		random: d.Random, externals: d.Externals,
+		random: d.Random, externals: d.Externals, batch: firstBatch,
 		settings: s, profile: d.Profile, state: st, metrics: d.Metrics, figures: new(figures),
 		decoder: codec.NewDecoder(codec.Settings{DefaultSource: s.DefaultSource}),
 		letters: &letters{group: s.Group},
