@@ -221,7 +221,9 @@ func (e *Engine) dispatch() {
 			continue
 		}
 		if t.held {
-			t.askHeld(now)
+			if !t.askHeld(now) && room > 0 && t.takesMore(now) {
+				t.order(order{kind: orderProcess, chunk: t.queue[0]})
+			}
 			continue
 		}
 		if room > 0 && !e.mustSeal(t, now) {

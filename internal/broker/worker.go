@@ -35,6 +35,8 @@ type worker struct {
 	// reset goes before the first state that is written: what the topic holds
 	// is void.
 	reset bool
+	// held: the record path waits for external enrichers.
+	held bool
 	// sent are the batches of the transaction under way.
 	sent     []outBatch
 	sentNext offsets
@@ -50,14 +52,16 @@ type reply struct {
 	next     int64
 	// stop ends the work on the chunk for now: at a record that is not due before
 	// due, or because the record path is held.
-	stop     bool
-	due      time.Time
-	held     bool
-	records  int
-	oldestMs int64
-	bytes    int
-	batches  []outBatch
-	err      error
+	stop bool
+	due  time.Time
+	// held: the record path waits for external enrichers; full: with as many records
+	// as may.
+	held, full bool
+	records    int
+	oldestMs   int64
+	bytes      int
+	batches    []outBatch
+	err        error
 	// path goes with orderStop: the state as of the last commit, handed over.
 	path Task
 }
@@ -161,7 +165,7 @@ func (w *worker) execute(o order) (r reply, answer bool) {
 	case orderRollback:
 		w.path.Rollback()
 		w.out.drop()
-		w.sent = nil
+		w.sent, w.held = nil, false
 		clear(w.before)
 		w.learnRefusal(o.refused)
 	}
@@ -183,9 +187,10 @@ func (w *worker) learnRefusal(r *refusal) {
 
 // finish ends what waits for external enrichers, so that what was computed may be
 // sealed; and what was parked behind a record that has its outcome goes on. While the
-// record path is held, nothing may be sealed, and nothing more is given to it.
+// record path is held, nothing may be sealed.
 func (w *worker) finish(r *reply) {
-	r.held = w.path.Finish(w.task.ctx, w.out) != pipeline.Taken
+	w.held = w.path.Finish(w.task.ctx, w.out) != pipeline.Taken
+	r.held = w.held
 }
 
 // process works through a chunk until it is used up or enough is computed.
@@ -291,7 +296,9 @@ func (w *worker) processRecord(rec *batch.Record, tier int, r *reply, freeSince 
 	switch w.path.Process(&in, w.out) {
 	case pipeline.Taken:
 	case pipeline.Full:
+		before := w.held
 		w.finish(r)
+		r.full = before && r.held
 		r.stop = true // what has its outcome need not wait for the rest
 	case pipeline.HoldInput, pipeline.HoldAll:
 		r.stop, r.due = true, w.now().Add(crowdedPause)
@@ -319,6 +326,10 @@ func (w *worker) due(tier int, headers []pipeline.Header, r *reply, freeSince ti
 		r.stop, r.due = true, notBefore
 		return false
 	}
+	if w.before[tier].After(notBefore) {
+		notBefore = w.before[tier]
+	}
+	w.before[tier] = notBefore
 	if freeSince.After(notBefore) {
 		notBefore = freeSince
 	}
@@ -326,10 +337,6 @@ func (w *worker) due(tier int, headers []pipeline.Header, r *reply, freeSince ti
 	return true
 }
 
-	if w.before[tier].After(notBefore) {
-		notBefore = w.before[tier]
-	}
-	w.before[tier] = notBefore
 // withheld describes what could not be held: the value, or else the key or the
 // headers.
 func withheld(w *batch.Withheld) *pipeline.Withheld {

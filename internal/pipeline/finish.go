@@ -14,6 +14,9 @@ const (
 	// maxBatch is how many records wait for external enrichers at most: enough to
 	// keep 128 calls under way. firstBatch is how many at first.
 	maxBatch, firstBatch = 512, 16
+	// moreHeld is how many more are taken while the batch is held: enough to find out
+	// whether an enricher answers about others.
+	moreHeld = 64
 	// maxBatchBytes is how much they hold at most, but for the last.
 	maxBatchBytes = 4 << 20
 	// A batch that takes longer than longBatch makes the next one smaller, one that
@@ -39,7 +42,11 @@ func (t *Task) collect(in *Record, out Sink) Answer {
 		}
 		t.keep(p)
 	}
-	if len(t.waiting) >= t.batch || t.waitingBytes >= maxBatchBytes || len(t.waiting) > 0 && t.crowded() {
+	limit := t.batch
+	if t.held {
+		limit += moreHeld
+	}
+	if len(t.waiting) >= limit || t.waitingBytes >= maxBatchBytes || len(t.waiting) > 0 && t.crowded() {
 		return Full
 	}
 	return Taken
@@ -57,7 +64,7 @@ func (t *Task) keep(p *passage) {
 // order in which records were taken, however long each of them waited.
 func (t *Task) Finish(ctx context.Context, out Sink) Answer {
 	for {
-		if !t.ask(ctx) {
+		if t.held = !t.ask(ctx); t.held {
 			return HoldAll
 		}
 		for _, p := range t.waiting {
@@ -103,7 +110,6 @@ func (t *Task) ask(ctx context.Context) bool {
 	t.inquiries = t.inquiries[:0]
 	for _, p := range t.waiting {
 		if !p.asked {
-			p.inquiry.Err = nil
 			t.inquiries = append(t.inquiries, &p.inquiry)
 		}
 	}
@@ -155,7 +161,7 @@ func (p *passage) answered() bool {
 // drop forgets what waited for the enrichers.
 func (t *Task) drop() {
 	clear(t.waiting)
-	t.waiting, t.waitingBytes = t.waiting[:0], 0
+	t.waiting, t.waitingBytes, t.held = t.waiting[:0], 0, false
 }
 
 // series names one.

@@ -79,8 +79,9 @@ type Task struct {
 	waiting      []*passage
 	waitingBytes int
 	inquiries    []*Inquiry
-	// batch is how many may wait at present.
+	// batch is how many may wait at present; held: those that do have no answer.
 	batch int
+	held  bool
 
 	// own is the record that is being processed, without external enrichers.
 	own              passage
