@@ -22,6 +22,13 @@ JOINS ?= 10
 FAULTS ?= 100
 SEED ?= 0
 
+# How long an enricher is down, how many signals have failures, how many rounds are measured with failing series and as many
+# without, and how many dead letters there are, in the retries target.
+OUTAGE ?= 2m
+RETRIES ?= 100000
+ROUNDS ?= 5
+LETTERS ?= 10000
+
 # Built from source by the Go toolchain, so that everybody has the same linters (about 80 s once on two cores).
 GOLANGCI_VERSION := v2.15.0
 TOOLS := .cache/tools/golangci-lint-$(GOLANGCI_VERSION)
@@ -119,6 +126,11 @@ chaos-cluster: ## FAULTS (100) of workers, brokers and links over SIGNALS (20000
 .PHONY: rebalance
 rebalance: ## what JOINS (10) joining workers and static restarts cost the others, on a real Kafka; integration does less of it
 	$(GO) test -tags integration -count=1 -timeout 30m -v -run 'TestRebalance' $(TESTFLAGS) ./integration -joins $(JOINS)
+
+.PHONY: retries
+retries: ## LETTERS (10000) dead letters, an outage of OUTAGE (2m) and RETRIES (100000) signals with failures, on a real Kafka; integration does less
+	$(GO) test -tags integration -count=1 -timeout 60m -v -run 'TestEnrichers|TestRetries|TestLetters' $(TESTFLAGS) ./integration \
+		-outage $(OUTAGE) -retry-records $(RETRIES) -retry-rounds $(ROUNDS) -letters $(LETTERS) -timed
 
 .PHONY: integration-local
 integration-local: ## the same where no image can be pulled: builds one, starts a container engine if none runs (root)

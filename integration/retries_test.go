@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -28,13 +29,17 @@ const (
 	// default, because the tiers of a group are known by their number.
 	retryDelays = "PULSE_RETRY_DELAYS=500ms,1s,2s,4s"
 	retryTiers  = 4
-	// latenessLimit is promised at p99 of a worker that is not overloaded.
-	latenessLimit = 250 * time.Millisecond
+	// onTime is the share of retries that a worker which is not overloaded takes up
+	// within 250 ms. Until the outcome is written it takes a transaction more.
+	onTime = 0.99
 )
 
 // What fails and is tried again, on a real Kafka. One after the other, because parts
 // of it measure.
-func TestRetries(t *testing.T) { //nolint:paralleltest // measures how late retries are
+func TestRetries(t *testing.T) { //nolint:paralleltest // measures when it is asked to
+	if !*timed {
+		t.Parallel()
+	}
 	brokers := kafkatest.Brokers(t)
 	program := buildWorker(t.Context(), t)
 	for _, part := range []struct { //nolint:paralleltest // one after the other
@@ -58,10 +63,10 @@ func TestRetries(t *testing.T) { //nolint:paralleltest // measures how late retr
 }
 
 // startAsking starts a worker that asks the enricher.
-func (l *lab) startAsking(t *testing.T, program, name string, e *stub, more ...string) *worker {
+func (l *lab) startAsking(t *testing.T, program, name string, e *stub) *worker {
 	t.Helper()
 	own := *l
-	own.env = slices.Concat(l.env, []string{e.env(name)}, more)
+	own.env = append(slices.Clone(l.env), e.env(name))
 	return own.startWorker(t, program, name)
 }
 
@@ -106,7 +111,7 @@ func failAtRandom(ctx context.Context, t *testing.T, lab *lab, program string) {
 	t.Logf("ledger:\n%s", book)
 	book.expectBalanced(t)
 	lab.expectAudit(ctx, t)
-	found := lab.readTries(ctx, t, retryTiers)
+	found := lab.readTries(ctx, t)
 	found.judge(t, e.tried())
 	if _, over := found.over[caught.try]; !over {
 		t.Errorf("attempt %d of signal %s, at which the worker was killed, was not made again", caught.attempt, caught.id)
@@ -144,7 +149,12 @@ func (e *stub) tried() map[try]time.Time {
 func idleRetries(ctx context.Context, t *testing.T, lab *lab, program string) {
 	t.Helper()
 	e := startStub(t, 0)
-	e.fail(func(q question) int { return atRandom(100, 1)(q) })
+	e.fail(func(q question) int {
+		if q.attempt == 1 {
+			return http.StatusTooManyRequests // no outage, however many in a row
+		}
+		return http.StatusOK
+	})
 	lab.env = []string{"PULSE_RETRY_DELAYS=1s,2s,4s,8s"}
 	w := lab.startAsking(t, program, "A", e)
 	lab.awaitJoined(ctx, t, 1)
@@ -159,15 +169,15 @@ func idleRetries(ctx context.Context, t *testing.T, lab *lab, program string) {
 	}
 	lab.awaitResults(ctx, t, signals)
 	told := w.value(ctx, t, "pulse_retry_lateness_seconds_count")
-	soon := w.value(ctx, t, "pulse_retry_lateness_seconds_bucket", `le="0.256"`)
+	soon := w.value(ctx, t, "pulse_retry_lateness_seconds_bucket", `le="0.25"`)
 	w.drain(ctx, t)
-	late := lab.readTries(ctx, t, retryTiers).judge(t, e.tried())
-	t.Logf("by the worker's own metric %.0f of %.0f are at most 256 ms late", soon, told)
+	late := lab.readTries(ctx, t).judge(t, e.tried())
+	t.Logf("by the worker's own metric %.0f of %.0f are at most 250 ms late", soon, told)
 	if told != float64(len(late)) {
 		t.Errorf("the metric has %.0f retries, there were %d", told, len(late))
 	}
-	if *timed && late.at(0.99) > latenessLimit {
-		t.Errorf("p99 of the lateness is %v, want at most %v", late.at(0.99), latenessLimit)
+	if *timed && soon < onTime*told {
+		t.Errorf("%.0f of %.0f retries were taken up within 250 ms, want %.0f %%", soon, told, 100*onTime)
 	}
 }
 

@@ -56,10 +56,10 @@ type tries struct {
 }
 
 // readTries reads tiers and results of a lab whose results have the broker's times.
-func (l *lab) readTries(ctx context.Context, t *testing.T, tiers int) *tries {
+func (l *lab) readTries(ctx context.Context, t *testing.T) *tries {
 	t.Helper()
 	found := &tries{due: make(map[try]time.Time), over: make(map[try]time.Time), attempts: make(map[int]int)}
-	for tier := range tiers {
+	for tier := range retryTiers {
 		l.each(ctx, t, l.tier(tier+1), func(r *kgo.Record) {
 			failed, due := trail(t, r)
 			next := try{failed.id, failed.attempt + 1}
