@@ -18,8 +18,8 @@ import (
 // TestWorker_StopsAtWhatIsNotDue, Tiers_EachSignalIsScoredOnceAndNoneEarly.
 const (
 	// fetchAhead is how long before it is due the next record of a tier is fetched.
-	// Two long polls fit in: the one under way must end before.
-	fetchAhead = 2 * fetchWait
+	// The long poll under way must end before, and on a busy machine one takes longer.
+	fetchAhead = 4 * fetchWait
 	// crowdedPause is how long the input waits when as many records wait in tiers or
 	// are parked as may, before it is tried again.
 	crowdedPause = 100 * time.Millisecond
