@@ -173,8 +173,9 @@ func (c *client) object(content []byte) ([]byte, error) {
 	return compact.Bytes(), nil
 }
 
-// maxRetryAfter bounds what a service may ask for.
-const maxRetryAfter = 24 * time.Hour
+// maxRetryAfter bounds what a service may ask for. Not-before times of a tier never go
+// back, so all that comes into the tier later waits as long as this one record.
+const maxRetryAfter = time.Hour
 
 // retryAfter reads the header in both its forms, seconds and date (RFC 9110, section
 // 10.2.3); 0 when it does not say.
