@@ -22,10 +22,20 @@ JOINS ?= 10
 FAULTS ?= 100
 SEED ?= 0
 
+# How long an enricher is down, how many signals have failures, how many rounds are measured with failing series and as many
+# without, and how many dead letters there are, in the retries target.
+OUTAGE ?= 2m
+RETRIES ?= 100000
+ROUNDS ?= 5
+LETTERS ?= 10000
+
 # Built from source by the Go toolchain, so that everybody has the same linters (about 80 s once on two cores).
 GOLANGCI_VERSION := v2.15.0
 TOOLS := .cache/tools/golangci-lint-$(GOLANGCI_VERSION)
 GOLANGCI := $(TOOLS)/golangci-lint
+GOVULNCHECK_VERSION := v1.9.0
+VULN_TOOLS := .cache/tools/govulncheck-$(GOVULNCHECK_VERSION)
+GOVULNCHECK := $(VULN_TOOLS)/govulncheck
 INTEGRATION_LOG := .cache/integration.log
 
 .PHONY: help
@@ -55,6 +65,15 @@ race: ## the same under the race detector (needs a C compiler)
 .PHONY: lint
 lint: $(GOLANGCI) ## all linters, with the reasons for those that are off in .golangci.yml
 	$(GOLANGCI) run ./...
+
+.PHONY: gosec
+gosec: $(GOLANGCI) ## the linter for security alone; lint has it among all others
+	$(GOLANGCI) run --enable-only gosec ./...
+
+# It ends with 3 when it has found something, and with another code when it could not look.
+.PHONY: vulncheck
+vulncheck: $(GOVULNCHECK) ## known vulnerabilities in what the code calls (reads Go's vulnerability database, or GOVULNDB=file://DIR, a copy)
+	$(GOVULNCHECK) $(if $(GOVULNDB),-db $(GOVULNDB)) ./...
 
 .PHONY: fmt
 fmt: $(GOLANGCI) ## format the code as lint wants it
@@ -108,6 +127,11 @@ chaos-cluster: ## FAULTS (100) of workers, brokers and links over SIGNALS (20000
 rebalance: ## what JOINS (10) joining workers and static restarts cost the others, on a real Kafka; integration does less of it
 	$(GO) test -tags integration -count=1 -timeout 30m -v -run 'TestRebalance' $(TESTFLAGS) ./integration -joins $(JOINS)
 
+.PHONY: retries
+retries: ## LETTERS (10000) dead letters, an outage of OUTAGE (2m) and RETRIES (100000) signals with failures, on a real Kafka; integration does less
+	$(GO) test -tags integration -count=1 -timeout 60m -v -run 'TestEnrichers|TestRetries|TestLetters' $(TESTFLAGS) ./integration \
+		-outage $(OUTAGE) -retry-records $(RETRIES) -retry-rounds $(ROUNDS) -letters $(LETTERS) -timed
+
 .PHONY: integration-local
 integration-local: ## the same where no image can be pulled: builds one, starts a container engine if none runs (root)
 	integration/kafka/with-image.sh $(MAKE) --no-print-directory integration
@@ -132,3 +156,7 @@ clean: ## remove what was built here; the cache of broker jars stays
 $(GOLANGCI):
 	@echo "building golangci-lint $(GOLANGCI_VERSION), once"
 	@GOBIN=$(CURDIR)/$(TOOLS) GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(GOVULNCHECK):
+	@echo "building govulncheck $(GOVULNCHECK_VERSION), once"
+	@GOBIN=$(abspath $(VULN_TOOLS)) GOFLAGS= $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)

@@ -35,13 +35,18 @@ func (l *lab) command(ctx context.Context, t *testing.T, args ...string) (code i
 	var out, err bytes.Buffer
 	code = cli.Main(ctx, cli.Process{
 		Args: args, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &err, Now: time.Now,
-		Environ: []string{
-			"PULSE_BROKERS=" + strings.Join(l.brokers, ","), "PULSE_GROUP=" + l.group,
-			"PULSE_TOPIC_INPUT=" + l.topics.Input, "PULSE_TOPIC_OUTPUT=" + l.topics.Results,
-			"PULSE_TOPIC_DLQ=" + l.topics.DeadLetters, "PULSE_TOPIC_STATE=" + l.topics.State, "PULSE_DEFAULT_SOURCE=unknown",
-		},
+		Environ: l.environ(),
 	})
 	return code, out.String(), err.String()
+}
+
+// environ is the environment of a command.
+func (l *lab) environ() []string {
+	return []string{
+		"PULSE_BROKERS=" + strings.Join(l.brokers, ","), "PULSE_GROUP=" + l.group,
+		"PULSE_TOPIC_INPUT=" + l.topics.Input, "PULSE_TOPIC_OUTPUT=" + l.topics.Results,
+		"PULSE_TOPIC_DLQ=" + l.topics.DeadLetters, "PULSE_TOPIC_STATE=" + l.topics.State, "PULSE_DEFAULT_SOURCE=unknown",
+	}
 }
 
 // audit runs audit --json, which must end with a code.

@@ -172,7 +172,12 @@ const changesHangGuard = 4 * time.Minute
 // setRetention is kafka-configs --alter --add-config retention.ms=….
 func (l *lab) setRetention(ctx context.Context, t *testing.T, name, value string) {
 	t.Helper()
-	const key = "retention.ms"
+	l.setTopic(ctx, t, name, "retention.ms", value)
+}
+
+// setTopic changes one setting of a topic.
+func (l *lab) setTopic(ctx context.Context, t *testing.T, name, key, value string) {
+	t.Helper()
 	resource := kmsg.NewIncrementalAlterConfigsRequestResource()
 	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, name
 	resource.Configs = []kmsg.IncrementalAlterConfigsRequestResourceConfig{{Name: key, Value: &value}}

@@ -21,9 +21,9 @@ import (
 // enough to see a broken engine in every run of the suite.
 var kills = flag.Int("kills", 5, "how many workers TestChaos kills")
 
-// timed makes a takeover that takes longer than promised a failure. make chaos
-// asks for it; in the suite a slow machine must not fail what is right.
-var timed = flag.Bool("timed", false, "TestChaos fails when a takeover takes longer than promised")
+// timed makes it a failure when something takes longer than promised. make chaos and
+// make retries ask for it; in the suite a slow machine must not fail what is right.
+var timed = flag.Bool("timed", false, "TestChaos, TestEnrichers and TestRetries fail when something takes longer than promised")
 
 const (
 	sigcont         = syscall.SIGCONT

@@ -4,6 +4,7 @@ package integration_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -37,6 +38,7 @@ type worker struct {
 
 	mu       sync.Mutex // guards the rest
 	lines    []string   // the last ones of its log
+	addr     string     // of its HTTP server, once it is ready to be asked
 	gained   int        // tasks that the latest assignment brought, not yet restored
 	restored int
 	changed  chan struct{} // closed and replaced at every line
@@ -107,6 +109,7 @@ func (w *worker) note(line string) {
 	var said struct {
 		Msg    string  `json:"msg"`
 		Gained []int32 `json:"gained"`
+		HTTP   string  `json:"http"`
 	}
 	_ = json.Unmarshal([]byte(line), &said) // what is no JSON is kept all the same
 	w.mu.Lock()
@@ -114,6 +117,7 @@ func (w *worker) note(line string) {
 	if w.lines = append(w.lines, line); len(w.lines) > keptLines {
 		w.lines = w.lines[1:]
 	}
+	w.addr = cmp.Or(w.addr, said.HTTP)
 	switch said.Msg {
 	case "assigned":
 		if len(said.Gained) > 0 {

@@ -4,15 +4,13 @@ package integration_test
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
+	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,66 +23,30 @@ import (
 // outageFor is how long the enricher is down; two minutes is what is promised for.
 var outageFor = flag.Duration("outage", 6*time.Second, "how long TestEnrichers_AnOutage keeps the enricher down")
 
-const enrichersHangGuard = 10 * time.Minute
-
-// slowEnricher answers after a while, and with an error while it is down.
-type slowEnricher struct {
-	takes time.Duration
-	down  atomic.Bool
-	calls atomic.Int64
-}
-
-// ServeHTTP implements http.Handler.
-func (e *slowEnricher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e.calls.Add(1)
-	select {
-	case <-time.After(e.takes):
-	case <-r.Context().Done():
-		return
-	}
-	if e.down.Load() {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		return
-	}
-	_, _ = io.WriteString(w, `{"seen":true}`)
-}
-
-// produceSignals produces signals with IDs from first on, to all partitions in turn.
-func (l *lab) produceSignals(ctx context.Context, t *testing.T, first, n int) {
-	t.Helper()
-	records := make([]*kgo.Record, n)
-	for i := range records {
-		id := first + i
-		records[i] = &kgo.Record{
-			Topic: l.topics.Input, Partition: int32(id % l.partitions), Key: fmt.Appendf(nil, "s%d", id%l.partitions),
-			Value: fmt.Appendf(nil, `{"id":"%d","name":"s%d","value":%d,"source":"t"}`, id, id%l.partitions, id),
-		}
-	}
-	if err := l.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		t.Fatalf("produce: %v", err)
-	}
-}
+const (
+	enrichersHangGuard = 10 * time.Minute
+	// slowRate is what one worker reaches with an enricher that takes 50 ms.
+	slowRate = 2000
+	// backLimit is how long after an outage the last signal of it is scored.
+	backLimit = time.Minute
+	// inflightMB is the default of PULSE_MAX_INFLIGHT_BYTES.
+	inflightMB = 64
+)
 
 // expectEnriched checks that each ID has one result with the enricher's answer, and
-// that there are no dead letters.
-func (l *lab) expectEnriched(ctx context.Context, t *testing.T, ids int) {
+// that there are no dead letters. It returns when the results were written.
+func (l *lab) expectEnriched(ctx context.Context, t *testing.T, ids int) []time.Time {
 	t.Helper()
 	seen := make(map[string]int)
 	attempts := make(map[int]int)
-	l.each(ctx, t, l.topics.Results, func(r *kgo.Record) {
-		var got struct {
-			ID       string
-			Attempts int
-			External map[string]json.RawMessage
+	var at []time.Time
+	l.eachResult(ctx, t, func(r scoredTry) {
+		if string(r.External["risk"]) != answer {
+			t.Errorf("signal %s: external is %s", r.ID, r.External)
 		}
-		if err := json.Unmarshal(r.Value, &got); err != nil {
-			t.Fatalf("result: %v", err)
-		}
-		if string(got.External["risk"]) != `{"seen":true}` {
-			t.Errorf("signal %s: external is %s", got.ID, got.External)
-		}
-		seen[got.ID]++
-		attempts[got.Attempts]++
+		seen[r.ID]++
+		attempts[r.Attempts]++
+		at = append(at, r.at)
 	})
 	for id := range ids {
 		if n := seen[fmt.Sprint(id)]; n != 1 {
@@ -96,80 +58,104 @@ func (l *lab) expectEnriched(ctx context.Context, t *testing.T, ids int) {
 	if dead > 0 {
 		t.Errorf("%d dead letters, want none", dead)
 	}
-	t.Logf("signals by attempts: %v", attempts)
+	t.Logf("signals by attempts: %s", histogram(attempts))
+	slices.SortFunc(at, time.Time.Compare)
+	return at
 }
 
 // An enricher that takes 50 ms does not make the service slow: many calls are under
-// way at a time. The rate is told, not held against a machine.
+// way at a time.
 func TestEnrichers_ASlowOneIsAskedManyTimesAtOnce(t *testing.T) { //nolint:paralleltest // measures
 	ctx, cancel := context.WithTimeout(t.Context(), enrichersHangGuard)
 	defer cancel()
 	l := newLab(ctx, t, kafkatest.Brokers(t), kafkatest.Name("enrich"), 8)
-	enricher := &slowEnricher{takes: 50 * time.Millisecond}
-	server := httptest.NewServer(enricher)
-	defer server.Close()
-	const ids = 20_000
-	l.produceSignals(ctx, t, 0, ids)
+	l.logAppendTime(ctx, t, l.topics.Results)
+	e := startStub(t, 50*time.Millisecond)
+	ids := max(20_000, *retryRecords)
+	l.produceFresh(ctx, t, 0, ids)
+	program := buildWorker(ctx, t)
 	began := time.Now()
-	s := l.startService(ctx, t, "PULSE_ENRICHERS=risk="+server.URL+"?required=true&timeout=10s")
-	s.awaitValue(ctx, t, ids, "pulse_records_total", "scored")
+	w := l.startAsking(t, program, "A", e)
+	l.awaitResults(ctx, t, ids)
 	took := time.Since(began)
-	s.stop(t)
-	l.expectEnriched(ctx, t, ids)
-	t.Logf("one worker, 8 partitions, 50 ms a call: %.0f records/s from its start on, with joining; %d calls",
-		float64(ids)/took.Seconds(), enricher.calls.Load())
+	w.drain(ctx, t)
+	at := l.expectEnriched(ctx, t, ids)
+	first, last := ids/10, ids*9/10
+	steady := float64(last-first) / at[last].Sub(at[first]).Seconds()
+	t.Logf("one worker, 8 partitions, 50 ms a call: %.0f records/s between a tenth and nine tenths of the results, %.0f from the start of the process on; %d calls",
+		steady, float64(ids)/took.Seconds(), e.calls.Load())
+	if *timed && steady < slowRate {
+		t.Errorf("%.0f records/s, want at least %d", steady, slowRate)
+	}
 }
 
 // A required enricher is down while signals come: none is dead, none is tried again
-// because of it, and all are scored when it is back.
+// because of it, all are scored when it is back, and the worker takes no more memory
+// than what may be in flight.
 func TestEnrichers_AnOutage(t *testing.T) { //nolint:paralleltest // measures
 	ctx, cancel := context.WithTimeout(t.Context(), enrichersHangGuard)
 	defer cancel()
 	l := newLab(ctx, t, kafkatest.Brokers(t), kafkatest.Name("outage"), 8)
-	enricher := &slowEnricher{takes: 5 * time.Millisecond}
-	server := httptest.NewServer(enricher)
-	defer server.Close()
-	s := l.startService(ctx, t, "PULSE_ENRICHERS=risk="+server.URL+"?required=true&timeout=2s")
+	e := startStub(t, 5*time.Millisecond)
+	w := l.startAsking(t, buildWorker(ctx, t), "A", e)
 	sent := 0
-	send := func() {
-		l.produceSignals(ctx, t, sent, 100)
-		sent += 100
-	}
 	pace := time.NewTicker(100 * time.Millisecond) // 1,000 records a second
 	defer pace.Stop()
-	for range 20 {
-		send()
+	send := func() {
+		l.produceFresh(ctx, t, sent, 100)
+		sent += 100
 		<-pace.C
 	}
-	awaitThat(ctx, t, func() string {
-		if s.value(t, "pulse_records_total", "scored") == 0 {
-			return "nothing is scored before the outage"
-		}
-		return ""
-	})
-	before := residentMB(t)
-	enricher.down.Store(true)
-	held, most := false, 0.0
-	for end := time.Now().Add(*outageFor); time.Now().Before(end) || !held; <-pace.C {
+	const warm = 5_000 // until the worker's memory is what it needs for this load
+	for sent < warm {
 		send()
-		most = max(most, residentMB(t))
-		status, text := get(ctx, t, "http://"+s.Addr()+"/readyz?verbose")
-		held = held || strings.Contains(text, "enricher risk") && s.value(t, "pulse_breaker_open") == 1
-		if status != http.StatusOK {
-			t.Fatalf("/readyz is %d while an enricher is down: %s", status, text)
-		}
-		if status, text := get(ctx, t, "http://"+s.Addr()+"/livez"); status != http.StatusOK {
-			t.Fatalf("/livez is %d while an enricher is down: %s", status, text)
-		}
 	}
-	enricher.down.Store(false)
+	w.awaitValue(ctx, t, warm, "pulse_records_total", `outcome="scored"`)
+	o := heldWorker{before: w.residentMB(t)}
+	e.down.Store(true)
+	for end := time.Now().Add(*outageFor); time.Now().Before(end) || !o.told; {
+		send()
+		o.look(ctx, t, w)
+	}
+	e.down.Store(false)
 	back := time.Now()
-	s.awaitValue(ctx, t, float64(sent), "pulse_records_total", "scored")
+	l.awaitResults(ctx, t, sent)
 	took := time.Since(back)
-	s.stop(t)
+	after := w.residentMB(t)
+	w.drain(ctx, t)
 	l.expectEnriched(ctx, t, sent)
-	t.Logf("down for %v at 1,000 records/s: all %d scored %v after it was back; resident memory of test and service %.0f MB before, %.0f MB at most in the outage",
-		*outageFor, sent, took.Round(100*time.Millisecond), before, most)
+	l.expectAudit(ctx, t)
+	t.Logf("down for %v at 1,000 records/s: all %d scored %v after it was back; resident memory of the worker %.0f MB before, %.0f MB at most in the outage, %.0f MB after",
+		*outageFor, sent, took.Round(100*time.Millisecond), o.before, o.most, after)
+	t.Logf("/readyz?verbose says: %s", strings.TrimSpace(o.readiness))
+	if limit := o.before + inflightMB; max(o.most, after) > limit {
+		t.Errorf("the worker has had %.0f MB, want at most the %.0f MB before and the %d MB that may be in flight", max(o.most, after), o.before, inflightMB)
+	}
+	if *timed && took > backLimit {
+		t.Errorf("all were scored %v after the enricher was back, want at most %v", took, backLimit)
+	}
+}
+
+// heldWorker is what is seen of a worker whose enricher is down.
+type heldWorker struct {
+	before, most float64 // resident memory in MB
+	told         bool    // readiness and metrics have said what is waited for
+	readiness    string
+}
+
+func (o *heldWorker) look(ctx context.Context, t *testing.T, w *worker) {
+	t.Helper()
+	o.most = max(o.most, w.residentMB(t))
+	status, text := get(ctx, t, "http://"+w.at(ctx, t)+"/readyz?verbose")
+	if strings.Contains(text, "enricher risk") && w.value(ctx, t, "pulse_breaker_open", `enricher="risk"`) == 1 {
+		o.told, o.readiness = true, text
+	}
+	if status != http.StatusOK {
+		t.Fatalf("/readyz is %d while an enricher is down: %s", status, text)
+	}
+	if status, text := get(ctx, t, "http://"+w.at(ctx, t)+"/livez"); status != http.StatusOK {
+		t.Fatalf("/livez is %d while an enricher is down: %s", status, text)
+	}
 }
 
 // What waits in a tier, or is parked behind one that does, is pending: in the audit, in
@@ -184,11 +170,19 @@ func TestEnrichers_WhatWaitsIsSeen(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
-		_, _ = io.WriteString(w, `{"seen":true}`)
+		_, _ = io.WriteString(w, answer)
 	}))
 	defer server.Close()
 	const ids = 100
-	l.produceSignals(ctx, t, 0, ids)
+	for id := range ids {
+		l.client.Produce(ctx, &kgo.Record{
+			Topic: l.topics.Input, Partition: int32(id % l.partitions), Key: fmt.Appendf(nil, "s%d", id%l.partitions),
+			Value: fmt.Appendf(nil, `{"id":"%d","name":"s%d","value":%d,"source":"t"}`, id, id%l.partitions, id),
+		}, nil)
+	}
+	if err := l.client.Flush(ctx); err != nil {
+		t.Fatalf("produce: %v", err)
+	}
 	s := l.startService(ctx, t, "PULSE_ENRICHERS=risk="+server.URL+"?required=true&timeout=10s", "PULSE_RETRY_DELAYS=1h", "PULSE_RETRY_ORDER=key")
 	const parked = 23 // 11, 15 … 99: the series of 7 has a partition of its own
 	s.awaitValue(ctx, t, ids-parked-1, "pulse_records_total", "scored")
@@ -203,37 +197,4 @@ func TestEnrichers_WhatWaitsIsSeen(t *testing.T) {
 	if code, stdout, stderr := l.command(ctx, t, "lag"); code != 0 || !strings.Contains(stdout, "next not before") {
 		t.Errorf("lag: exit %d\n%s%s", code, stdout, stderr)
 	}
-}
-
-// residentMB is the resident memory of this process, which the service is in.
-func residentMB(t *testing.T) float64 {
-	t.Helper()
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	var kb float64
-	if _, err := fmt.Sscan(rest, &kb); err != nil {
-		t.Fatal(err)
-	}
-	return kb / 1024
-}
-
-func get(ctx context.Context, t *testing.T, url string) (status int, text string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	content, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res.StatusCode, string(content)
 }

@@ -157,7 +157,7 @@ func (l *lab) scored(ctx context.Context, t *testing.T, book *ledger) (map[coord
 		}
 		byID[record.Partition][identity(record.Value)]++
 		of := series{record.Partition, result.Name}
-		if before, ok := last[of]; ok && before > result.Input.Offset {
+		if before, ok := last[of]; ok && before > result.Input.Offset && !l.unordered {
 			book.faultf("series %s of partition %d: the result of input offset %d stands behind that of %d", of.name, of.partition, result.Input.Offset, before)
 		}
 		last[of] = result.Input.Offset
@@ -254,6 +254,8 @@ type lab struct {
 	poisonEvery int
 	// env are further variables of the workers' environment.
 	env []string
+	// unordered: what is retried may come behind later signals of its series.
+	unordered bool
 }
 
 // offset is what a group has committed, and who did: workers put their
@@ -380,10 +382,23 @@ func (l *lab) each(ctx context.Context, t *testing.T, topic string, do func(*kgo
 // eachOf does so for a topic with a number of partitions of its own.
 func (l *lab) eachOf(ctx context.Context, t *testing.T, topic string, partitions int, do func(*kgo.Record)) {
 	t.Helper()
+	l.eachUpTo(ctx, t, topic, partitions, l.end, do)
+}
+
+// settled does so up to what open transactions hold back.
+func (l *lab) settled(ctx context.Context, t *testing.T, topic string, do func(*kgo.Record)) {
+	t.Helper()
+	l.eachUpTo(ctx, t, topic, l.partitions, l.stable, do)
+}
+
+func (l *lab) eachUpTo(ctx context.Context, t *testing.T, topic string, partitions int,
+	endOf func(context.Context, *testing.T, string, int32) int64, do func(*kgo.Record),
+) {
+	t.Helper()
 	starts := make(map[int32]kgo.Offset)
 	left := make(map[int32]int64)
 	for p := range int32(partitions) {
-		if end := l.end(ctx, t, topic, p); end > 0 {
+		if end := endOf(ctx, t, topic, p); end > 0 {
 			starts[p], left[p] = kgo.NewOffset().AtStart(), end
 		}
 	}

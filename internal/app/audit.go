@@ -77,7 +77,7 @@ func NewAuditor(c config.Config) (*Auditor, error) {
 }
 
 func newInspector(c config.Config) (*broker.Inspector, error) {
-	conn, err := Connection(c)
+	conn, err := connection(c)
 	if err != nil {
 		return nil, err
 	}

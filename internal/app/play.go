@@ -37,7 +37,7 @@ type Player struct {
 
 // NewPlayer connects to the environment's cluster.
 func NewPlayer(ctx context.Context, c config.Config, now func() time.Time) (*Player, error) {
-	conn, err := Connection(c)
+	conn, err := connection(c)
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,7 @@ const (
 
 // NewRedriver prepares one.
 func NewRedriver(c config.Config, now func() time.Time) (*Redriver, error) {
-	conn, err := Connection(c)
+	conn, err := connection(c)
 	if err != nil {
 		return nil, err
 	}

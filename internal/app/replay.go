@@ -96,7 +96,7 @@ func (r *Replay) place(ctx context.Context) (err error) {
 		copy(r.from, committed)
 		return nil
 	}
-	conn, err := Connection(r.Config)
+	conn, err := Connection(r.Config, r.Deps.Log)
 	if err != nil {
 		return err
 	}

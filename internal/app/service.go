@@ -31,6 +31,7 @@ type Deps struct {
 // beside it.
 type Service struct {
 	config   config.Config
+	conn     broker.Connection
 	deps     Deps
 	registry *prometheus.Registry
 	engine   *broker.Engine
@@ -43,7 +44,7 @@ type Service struct {
 
 // NewService wires a worker and binds its HTTP port. Run it, or Close it.
 func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, error) {
-	conn, err := Connection(c)
+	conn, err := Connection(c, deps.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +52,7 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{config: c, deps: deps, registry: ops.NewRegistry(deps.Build)}
+	s := &Service{config: c, conn: conn, deps: deps, registry: ops.NewRegistry(deps.Build)}
 	if s.enrichers, err = newEnrichers(c, deps, s.registry); err != nil {
 		return nil, err
 	}
@@ -66,8 +67,12 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 	if err != nil {
 		return nil, err
 	}
+	token, err := ops.NewToken(c.AdminToken.Reveal(), c.AdminTokenFile, deps.Log)
+	if err != nil {
+		return nil, faultsOf(err)
+	}
 	s.health = &health{engine: s.engine, enrichers: s.enrichers}
-	s.server, err = ops.Listen(ctx, ops.Settings{Addr: c.HTTPAddr}, ops.Deps{
+	s.server, err = ops.Listen(ctx, ops.Settings{Addr: c.HTTPAddr, Token: token}, ops.Deps{
 		Gatherer: s.registry, Probe: s.health, Status: s.health, Logger: deps.Log,
 	})
 	if err != nil {
@@ -153,15 +158,16 @@ func (s *Service) Run(ctx context.Context) error {
 const topicRetry = time.Second
 
 // prepareTopics creates what is missing and checks the rest. Without a broker
-// it waits for one: starting before Kafka is no fault.
+// it waits for one: starting before Kafka is no fault. A broker that refuses us is
+// there: that needs a person.
 func (s *Service) prepareTopics(ctx context.Context) error {
 	for {
 		err := s.checkTopics(ctx)
 		var fault *TopicError
-		if err == nil || errors.As(err, &fault) || ctx.Err() != nil {
+		if err == nil || errors.As(err, &fault) || broker.Refused(err) || ctx.Err() != nil {
 			return err
 		}
-		s.deps.Log.Warn("no broker answers; trying again: are PULSE_BROKERS right and the brokers up?",
+		s.deps.Log.Warn("no broker answers; trying again: are PULSE_BROKERS right and the brokers up, and does the port want PULSE_TLS, PULSE_SASL_MECHANISM?",
 			slog.Any("brokers", s.config.Brokers), slog.Any("err", err))
 		select {
 		case <-time.After(topicRetry):
@@ -181,10 +187,7 @@ func (f *TopicError) Error() string { return f.err.Error() }
 func (f *TopicError) Unwrap() error { return f.err }
 
 func (s *Service) checkTopics(ctx context.Context) error {
-	admin, err := NewAdmin(s.config)
-	if err != nil {
-		return err
-	}
+	admin := broker.NewAdmin(s.conn, Topology(s.config), topicSettings(s.config))
 	states, err := admin.Plan(ctx)
 	if err != nil {
 		return err

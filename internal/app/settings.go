@@ -1,7 +1,11 @@
 package app
 
 import (
+	"log/slog"
+	"time"
+
 	"pulse-scorer/internal/broker"
+	"pulse-scorer/internal/broker/auth"
 	"pulse-scorer/internal/broker/batch"
 	"pulse-scorer/internal/config"
 	"pulse-scorer/internal/pipeline"
@@ -10,21 +14,27 @@ import (
 	"pulse-scorer/internal/state"
 )
 
-// Connection is how an environment reaches its cluster. Secured connections
-// come with a later release: what asks for one is refused, not ignored.
-func Connection(c config.Config) (broker.Connection, error) {
-	var faults []config.Fault
-	const later = "secured connections come with a later release; unset it to connect in plain text"
-	if c.TLS {
-		faults = append(faults, config.Fault{Variable: "PULSE_TLS", Message: later})
+// clientID is what brokers call us in their logs and quotas.
+const clientID = "pulse-scorer"
+
+// Connection is how an environment reaches its cluster. It reads certificates,
+// passwords and tokens: what cannot be used is a config.Error.
+func Connection(c config.Config, log *slog.Logger) (broker.Connection, error) {
+	dialer, err := auth.New(auth.Settings{
+		TLS: c.TLS, CAFile: c.TLSCA, CertFile: c.TLSCert, KeyFile: c.TLSKey,
+		Mechanism: c.SASLMechanism, Username: c.SASLUsername,
+		Password: c.SASLPassword.Reveal(), PasswordFile: c.SASLPasswordFile, TokenFile: c.SASLTokenFile,
+	}, auth.Deps{Log: log, ClientID: clientID, Now: time.Now})
+	if err != nil {
+		return broker.Connection{}, faultsOf(err)
 	}
-	if c.SASLMechanism != "" {
-		faults = append(faults, config.Fault{Variable: "PULSE_SASL_MECHANISM", Message: later})
-	}
-	if len(faults) > 0 {
-		return broker.Connection{}, &config.Error{Faults: faults}
-	}
-	return broker.Connection{Brokers: c.Brokers, ClientID: "pulse-scorer"}, nil
+	return broker.Connection{Brokers: c.Brokers, ClientID: clientID, Dial: dialer.DialContext}, nil
+}
+
+// connection is Connection for a command that ends soon: nobody waits for what
+// changes while it runs.
+func connection(c config.Config) (broker.Connection, error) {
+	return Connection(c, slog.New(slog.DiscardHandler))
 }
 
 // Topology is the topics of an environment.
@@ -42,7 +52,7 @@ func Topology(c config.Config) broker.Topology {
 
 // NewAdmin looks after the topics of an environment.
 func NewAdmin(c config.Config) (*broker.Admin, error) {
-	conn, err := Connection(c)
+	conn, err := connection(c)
 	if err != nil {
 		return nil, err
 	}

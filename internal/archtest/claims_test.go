@@ -8,7 +8,14 @@ import (
 var (
 	claimed = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w*_\w+`)
 	defined = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
+	// suiteCase is a row of the suite's table, suiteClaim a word that could name one:
+	// those with the first word of a case count.
+	suiteCase  = regexp.MustCompile(`(?m)^\t\t\{"(([A-Z]\w*)_\w+)", \w+\},$`)
+	suiteClaim = regexp.MustCompile(`\b([A-Z]\w*)_[A-Z]\w+`)
 )
+
+// suite is the file with the table of the engine's compliance suite.
+const suite = "internal/broker/brokertest/suite.go"
 
 // A comment that says a test holds it must name one there is.
 func TestClaims_NameTestsThatExist(t *testing.T) {
@@ -31,6 +38,9 @@ func TestClaims_EmptyOnesAreSeen(t *testing.T) {
 	expectFault(t, claimFaults(texts), "internal/x/x.go")
 	delete(texts, "internal/x/x.go")
 	expectNone(t, claimFaults(texts))
+	texts[suite] = "\t\t{\"" + "Walls_Hold\", walls},\n"
+	texts["README.md"] = "`" + "Walls_Hold` and `" + "Walls_Fall`, Doors_Open"
+	expectFault(t, claimFaults(texts), "README.md")
 }
 
 func claimFaults(texts map[string]string) []string {
@@ -40,12 +50,22 @@ func claimFaults(texts map[string]string) []string {
 			tests[m[1]] = true
 		}
 	}
+	families := make(map[string]bool)
+	for _, m := range suiteCase.FindAllStringSubmatch(texts[suite], -1) {
+		tests[m[1]], families[m[2]] = true, true
+	}
 	var faults []string
 	for name, text := range texts {
 		if name == "internal/archtest/claims_test.go" {
 			continue // its own examples
 		}
-		for _, claim := range claimed.FindAllString(text, -1) {
+		claims := claimed.FindAllString(text, -1)
+		for _, m := range suiteClaim.FindAllStringSubmatch(text, -1) {
+			if families[m[1]] {
+				claims = append(claims, m[0])
+			}
+		}
+		for _, claim := range claims {
 			if !tests[claim] {
 				faults = append(faults, name+": names "+claim+", which does not exist")
 			}

@@ -17,8 +17,8 @@ import (
 	"pulse-scorer/internal/pipeline"
 )
 
-// cluster speaks to the brokers. kafka-go's Transport gives connections, TLS,
-// SASL and routing by broker ID; requests and answers are our own (exchange).
+// cluster speaks to the brokers. kafka-go's Transport keeps connections, which
+// package auth secures, and routes by broker ID; requests and answers are our own (exchange).
 // Its coordinators and leaders are looked up once and kept until an answer
 // says that they have moved: kafka-go asks again for every request.
 type cluster struct {
@@ -45,6 +45,7 @@ type cluster struct {
 	leaders      map[topicPartition]int32
 	epochs       map[topicPartition]int32 // of the leaders
 	counts       map[string]int32         // partitions by topic
+	denied       map[string]error         // topics that we may not look at
 	ids          map[string]wire.TopicID  // by topic, of those that exist now
 	coordinators map[coordinatorKey]int32
 }
@@ -65,7 +66,7 @@ func newCluster(conn Connection, group string, topology Topology, m *memory) (*c
 	}
 	return &cluster{
 		transport: &kafka.Transport{
-			Dial: conn.Dial, ClientID: conn.ClientID, TLS: conn.TLS, SASL: conn.SASL,
+			Dial: conn.Dial, ClientID: conn.ClientID,
 			DialTimeout: dialTimeout, MetadataTTL: metadataTTL,
 			// Without it the periodic refresh decodes every topic there is.
 			MetadataTopics: []string{topology.Input},
@@ -76,6 +77,7 @@ func newCluster(conn Connection, group string, topology Topology, m *memory) (*c
 		leaders:      make(map[topicPartition]int32),
 		epochs:       make(map[topicPartition]int32),
 		counts:       make(map[string]int32),
+		denied:       make(map[string]error),
 		ids:          make(map[string]wire.TopicID),
 		coordinators: make(map[coordinatorKey]int32),
 	}, nil
@@ -163,7 +165,7 @@ func (c *cluster) send(ctx context.Context, x *exchange) ([][]byte, error) {
 		if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
 			return nil, cause
 		}
-		return nil, fmt.Errorf("exchange: %w", err)
+		return nil, bare(fmt.Errorf("exchange: %w", err))
 	}
 	c.onAnswer()
 	return x.answers, nil

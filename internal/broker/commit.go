@@ -138,7 +138,7 @@ func (e *Engine) onProcessed(r reply) {
 func (e *Engine) onComputed(r reply) {
 	t := r.task
 	now := e.deps.Now()
-	t.hold(r.held, now)
+	t.hold(r.held, r.full, now)
 	if t.open.next == nil {
 		return
 	}
@@ -252,6 +252,7 @@ func (t *task) holdsState(p *part, answered bool, topics Topology) {
 func (e *Engine) rollBack(t *task, p *part) {
 	t.order(order{kind: orderRollback, refused: p.refused})
 	t.sequence--
+	t.hold(false, false, e.deps.Now())
 	t.rewind()
 }
 

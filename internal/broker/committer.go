@@ -297,7 +297,7 @@ func (c *committer) produce(ctx context.Context, parts []*part) error {
 			if c.noteRefusal(w, r.code); guardStateRefusal && w.part.refused != nil && w.topic == c.set.Topics.State && w.part.refused.alone {
 				err = errors.Join(err, fatalf("topic %s takes no state record of %d bytes: raise its max.message.bytes", w.topic, len(w.bytes)))
 			}
-			err = errors.Join(err, fmt.Errorf("produce to %s-%d: %w", w.topic, w.partition, r.code))
+			err = errors.Join(err, fmt.Errorf("produce to %s-%d: %w", w.topic, w.partition, wire.DeniedTopic(wire.Produce, r.code, w.topic)))
 			continue
 		}
 		last := r.baseOffset + int64(batch.Count(w.bytes)) - 1

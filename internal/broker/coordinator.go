@@ -25,7 +25,7 @@ func (c *cluster) coordinator(ctx context.Context, kind wire.CoordinatorType, ke
 		return 0, err
 	}
 	if res.Code != 0 {
-		return 0, fmt.Errorf("find coordinator of %s: %w", key, res.Code)
+		return 0, fmt.Errorf("find coordinator of %s: %w", key, wire.Denied(wire.FindCoordinator, res.Code, key))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -41,11 +41,24 @@ func (c *cluster) ask(ctx context.Context, kind wire.CoordinatorType, key string
 	}
 	if err = c.do(ctx, node, req, res); err == nil {
 		if err = verdict(); err != nil {
-			err = fmt.Errorf("%v: %w", req.API(), err)
+			err = fmt.Errorf("%v: %w", req.API(), named(req.API(), kind, key, err))
 		}
 	}
 	if moved(err) {
 		c.forget(coordinatorKey{kind, key})
+	}
+	return err
+}
+
+// named says of a refusal which group or transactional ID it is about. One that is
+// about a topic says so itself.
+func named(api wire.APIKey, kind wire.CoordinatorType, key string, err error) error {
+	about := wire.GroupAuthorizationFailed
+	if kind == wire.TransactionCoordinator {
+		about = wire.TransactionalIDAuthorizationFailed
+	}
+	if errors.Is(err, about) {
+		return wire.Denied(api, about, key)
 	}
 	return err
 }

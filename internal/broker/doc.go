@@ -48,8 +48,8 @@
 //     per fetched record, and most of kafka-go v0.4.51's request types are not
 //     usable here: Heartbeat hides errors, SyncGroup fails on them, OffsetFetch
 //     cannot ask for stable offsets, TxnOffsetCommit sends a leader epoch.
-//     Transport gives connections, routing by broker ID, TLS and SASL; Client
-//     creates and describes topics.
+//     Transport keeps connections and routes by broker ID; Client creates and
+//     describes topics. TLS and SASL are package auth's.
 //   - Memory instead of overlays: a task's state is changed in place and an undo
 //     log takes a batch back (package state). While transaction N commits, the
 //     workers compute N+1; when N fails, both go.
@@ -155,9 +155,12 @@
 //     for a while takes neither memory nor a fetch. A tier's partition belongs to the
 //     task of its number, so that a retry finds its series' state
 //     (Tiers_EachSignalIsScoredOnceAndNoneEarly).
-//   - What the record path holds back for a required enricher holds the task: no fetch,
-//     no commit, no clock of a tier. It is asked twice a second whether it goes on
-//     (Tiers_AnOutageHoldsEverything). A drain leaves what is held to the next owner.
+//   - What the record path holds back for a required enricher holds the task: no commit,
+//     no clock of a tier, and no fetch once a batch waits. It is asked about twice a
+//     second whether it goes on (Tiers_AnOutageHoldsEverything). Until a batch waits it
+//     takes more of the input: were only signals asked about that the enricher fails
+//     for, it would seem down for ever (Tiers_SignalsThatFailDoNotStopTheOthers). A
+//     drain leaves what is held to the next owner.
 //   - A transaction that came of a tier need not move the input. So all offsets are
 //     compared to find out what became of it, and of what a dead owner has left only a
 //     first try is a witness (oldest.go).

@@ -221,7 +221,9 @@ func (e *Engine) dispatch() {
 			continue
 		}
 		if t.held {
-			t.askHeld(now)
+			if !t.askHeld(now) && room > 0 && t.takesMore(now) {
+				t.order(order{kind: orderProcess, chunk: t.queue[0]})
+			}
 			continue
 		}
 		if room > 0 && !e.mustSeal(t, now) {
@@ -367,7 +369,7 @@ func (e *Engine) newWorker(t *task, path Task) *worker {
 		cursor: batch.NewCursor(batch.Limits{
 			Inflate: e.set.MaxInflightBytes / 8, Part: e.set.MaxInflightBytes / 4,
 		}),
-		refused: make(map[place]pipeline.Destination),
+		refused: make(map[place]pipeline.Destination), before: make(map[int]time.Time),
 	}
 	w.out.refused = w.refused
 	return w

@@ -106,7 +106,7 @@ func (e *Engine) planFetches(now time.Time) {
 func (e *Engine) fetchable(now time.Time) []plannedPartition {
 	var ts []*task
 	for _, t := range e.tasks {
-		if t.ready() && !t.held {
+		if t.ready() && !t.full {
 			ts = append(ts, t)
 		}
 	}
@@ -118,7 +118,7 @@ func (e *Engine) fetchable(now time.Time) []plannedPartition {
 	var ps []plannedPartition
 	for tier := e.set.Topics.sources() - 1; tier >= 0; tier-- {
 		for _, t := range ts {
-			if s := t.of(tier); s.wanted(now) {
+			if s := t.of(tier); s.wanted(now) && (!t.held || tier == 0) {
 				ps = append(ps, plannedPartition{task: t, source: s, topic: t.ids.source(tier), epoch: s.epoch, offset: s.position})
 			}
 		}
@@ -178,7 +178,8 @@ func (e *Engine) onFetched(r fetchResult) error {
 			continue // released or rewound meanwhile
 		}
 		if code := r.parts[i].code; final(code) {
-			return fatalf("fetch %s-%d: %w", e.set.Topics.source(p.source.tier), p.task.id, code)
+			topic := e.set.Topics.source(p.source.tier)
+			return fatalf("fetch %s-%d: %w", topic, p.task.id, wire.DeniedTopic(wire.Fetch, code, topic))
 		}
 		e.accept(p, r.parts[i], r.buf, f)
 	}

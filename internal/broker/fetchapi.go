@@ -58,7 +58,7 @@ func (c *cluster) fetchOne(ctx context.Context, topic string, id wire.TopicID, p
 	case len(parts) != 1:
 		return fetchedPartition{}, fmt.Errorf("%s-%d: answer has %d partitions", topic, partition, len(parts))
 	case parts[0].code != 0:
-		return fetchedPartition{}, fmt.Errorf("fetch %s-%d: %w", topic, partition, parts[0].code)
+		return fetchedPartition{}, fmt.Errorf("fetch %s-%d: %w", topic, partition, wire.DeniedTopic(wire.Fetch, parts[0].code, topic))
 	}
 	return parts[0], nil
 }

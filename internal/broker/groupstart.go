@@ -13,7 +13,7 @@ import (
 // SetStart commits where a group without members is to begin, by partition of one
 // topic. The metadata says that it was no worker's (footing.go).
 func SetStart(ctx context.Context, conn Connection, group, topic string, offsets []int64) error {
-	t := &kafka.Transport{Dial: conn.Dial, ClientID: conn.ClientID, TLS: conn.TLS, SASL: conn.SASL, DialTimeout: dialTimeout}
+	t := &kafka.Transport{Dial: conn.Dial, ClientID: conn.ClientID, DialTimeout: dialTimeout}
 	defer t.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()

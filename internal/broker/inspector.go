@@ -53,10 +53,16 @@ func (i *Inspector) Partitions(ctx context.Context, others ...string) (int32, er
 	if errors.Is(err, wire.UnknownTopicOrPartition) {
 		return 0, fmt.Errorf("topic %s does not exist: are PULSE_TOPIC_INPUT and PULSE_BROKERS those of the service?", input)
 	}
+	if Refused(err) {
+		return 0, bare(err)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("ask the brokers for topic %s: is PULSE_BROKERS right, and are they up?: %w", input, err)
 	}
 	for _, topic := range others {
+		if err := i.cluster.allowed(topic); err != nil {
+			return 0, err
+		}
 		switch has := i.cluster.known(topic); {
 		case has == 0:
 			return 0, fmt.Errorf("topic %s does not exist: has the service run, and are its group and topics those of this environment?", topic)

@@ -68,6 +68,9 @@ func (c *cluster) partitions(ctx context.Context, topic string) (int32, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, ok := c.counts[topic]
+	if err := c.denied[topic]; err != nil {
+		return 0, err
+	}
 	if !ok {
 		return 0, fmt.Errorf("topic %s: %w", topic, wire.UnknownTopicOrPartition)
 	}
@@ -80,6 +83,13 @@ func (c *cluster) known(topic string) int32 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.counts[topic]
+}
+
+// allowed is nil unless the last look said that we may not look at a topic.
+func (c *cluster) allowed(topic string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.denied[topic]
 }
 
 // dividable is how many tasks there are: partitions that every topic has. A
@@ -111,7 +121,11 @@ func (c *cluster) lookUp(ctx context.Context) error {
 	defer c.mu.Unlock()
 	clear(c.leaders)
 	clear(c.epochs)
+	clear(c.denied)
 	for _, t := range res.Topics {
+		if t.Code == wire.TopicAuthorizationFailed {
+			c.denied[t.Topic] = wire.DeniedTopic(wire.Metadata, t.Code, t.Topic)
+		}
 		if t.Code != 0 {
 			delete(c.ids, t.Topic)
 			continue // it is missed when it is asked for

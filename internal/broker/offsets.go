@@ -55,7 +55,7 @@ func (c *cluster) offsets(ctx context.Context, tasks []int32, stable bool) (map[
 		}
 		for _, o := range res.Offsets {
 			if o.Code != 0 {
-				return o.Code
+				return wire.DeniedTopic(wire.OffsetFetch, o.Code, o.Topic)
 			}
 		}
 		return nil
@@ -115,7 +115,7 @@ func (c *cluster) listOffset(ctx context.Context, topic string, partition int32,
 		return 0, fmt.Errorf("%s-%d: ListOffsets answered for %d partitions", topic, partition, len(res.Offsets))
 	case res.Offsets[0].Code != 0:
 		c.refresh()
-		return 0, fmt.Errorf("%s-%d: ListOffsets: %w", topic, partition, res.Offsets[0].Code)
+		return 0, fmt.Errorf("%s-%d: ListOffsets: %w", topic, partition, wire.DeniedTopic(wire.ListOffsets, res.Offsets[0].Code, topic))
 	}
 	return res.Offsets[0].Offset, nil
 }

@@ -78,7 +78,7 @@ func (c *cluster) idempotentID(ctx context.Context) (producerID, error) {
 		if err := c.do(ctx, anyNode, req, &res); err != nil {
 			return err
 		}
-		return res.Code.Err()
+		return wire.Denied(wire.InitProducerID, res.Code, "")
 	})
 	if err != nil {
 		return producerID{}, fmt.Errorf("init producer: %w", err)
@@ -164,7 +164,7 @@ func (p *Producer) send(ctx context.Context, waiting []write) (rest []write, err
 			continue
 		}
 		if !failed[w.topicPartition] {
-			err = errors.Join(err, fmt.Errorf("%s-%d: %w", w.topic, w.partition, r.code))
+			err = errors.Join(err, fmt.Errorf("%s-%d: %w", w.topic, w.partition, wire.DeniedTopic(wire.Produce, r.code, w.topic)))
 		}
 		failed[w.topicPartition] = true
 		rest = append(rest, w)

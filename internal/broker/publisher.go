@@ -20,7 +20,7 @@ type Publisher struct {
 // NewPublisher prepares a Publisher. It does not connect.
 func NewPublisher(conn Connection, topic string) *Publisher {
 	t := &kafka.Transport{
-		Dial: conn.Dial, ClientID: conn.ClientID, TLS: conn.TLS, SASL: conn.SASL, DialTimeout: dialTimeout,
+		Dial: conn.Dial, ClientID: conn.ClientID, DialTimeout: dialTimeout,
 		MetadataTopics: []string{topic},
 	}
 	return &Publisher{client: &kafka.Client{Addr: kafka.TCP(conn.Brokers...), Transport: t}, transport: t, topic: topic}

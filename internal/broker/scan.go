@@ -214,7 +214,7 @@ func (c *cluster) fetchBuffered(ctx context.Context, s Scan, offset int64) (fetc
 	}
 	if code := parts[0].code; code != 0 {
 		buf.release()
-		return fetchedPartition{}, nil, fmt.Errorf("fetch %s-%d: %w", topic, partition, code)
+		return fetchedPartition{}, nil, fmt.Errorf("fetch %s-%d: %w", topic, partition, wire.DeniedTopic(wire.Fetch, code, topic))
 	}
 	return parts[0], buf, nil
 }

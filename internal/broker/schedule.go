@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"math/rand/v2"
 	"time"
 )
 
@@ -17,13 +18,14 @@ import (
 // TestWorker_StopsAtWhatIsNotDue, Tiers_EachSignalIsScoredOnceAndNoneEarly.
 const (
 	// fetchAhead is how long before it is due the next record of a tier is fetched.
-	// Two long polls fit in: the one under way must end before.
-	fetchAhead = 2 * fetchWait
+	// The long poll under way must end before, and on a busy machine one takes longer.
+	fetchAhead = 4 * fetchWait
 	// crowdedPause is how long the input waits when as many records wait in tiers or
 	// are parked as may, before it is tried again.
 	crowdedPause = 100 * time.Millisecond
 	// heldPause is how long a task waits for its external enrichers between two
-	// questions whether it may go on.
+	// questions whether it may go on, give or take half of it: tasks that wait together
+	// must not always ask in the same order, because only the first may be answered.
 	heldPause = 500 * time.Millisecond
 )
 
@@ -90,22 +92,30 @@ func (e *Engine) wakeWhenDue(now time.Time) {
 	e.wake.Reset(soonest.Sub(now))
 }
 
-// askHeld has tasks that wait for their external enrichers ask again.
-func (t *task) askHeld(now time.Time) {
-	if t.held && !t.working && !now.Before(t.askAgain) {
-		t.order(order{kind: orderFinish})
+// askHeld has a task that waits for its external enrichers ask again, when it is time.
+func (t *task) askHeld(now time.Time) bool {
+	if !t.held || t.working || now.Before(t.askAgain) {
+		return false
 	}
+	t.order(order{kind: orderFinish})
+	return true
 }
+
+// takesMore: a task whose record path is held is given more of the input, until a batch
+// waits. The signals that wait may be ones that an enricher fails for, while it would
+// answer about others (Tiers_SignalsThatFailDoNotStopTheOthers).
+func (t *task) takesMore(now time.Time) bool { return t.held && !t.full && t.source.ready(now) }
 
 // hold notes whether a task's record path may go on. While it may not, no clock of
 // its tiers runs out: what becomes due is processed afterwards, and its lateness
-// counts from then.
-func (t *task) hold(held bool, now time.Time) {
+// counts from then. full goes with held: it is given nothing more.
+func (t *task) hold(held, full bool, now time.Time) {
 	if held {
-		t.askAgain = now.Add(heldPause)
+		t.askAgain = now.Add(heldPause/2 + rand.N(heldPause)) //nolint:gosec // jitter, nothing to guess
 	}
 	if t.held && !held {
 		t.freeSince = now
 	}
+	t.full = held && (t.full || full)
 	t.held = held
 }

@@ -103,26 +103,38 @@ func TestOnProcessed_AnInputThatWaitsStaysFetched(t *testing.T) {
 	}
 }
 
-// A held task is neither fetched for nor sealed, and asks again after a while.
+// A held task is not sealed, and asks again after a while. It takes more of the input
+// until a batch waits, and nothing of the tiers.
 func TestHold_KeepsATaskFromEverything(t *testing.T) {
 	t.Parallel()
 	e, w := sourcesLab(t, 1)
 	now := e.deps.Now()
+	for s := range w.each() {
+		s.queue = []*chunk{{tier: s.tier}}
+	}
 	w.open = openBatch{records: 3, next: offsets{9, noOffset}, since: now.Add(-time.Hour)}
-	w.hold(true, now)
+	w.hold(true, false, now)
 	if w.mayBeSealed() {
 		t.Error("a held batch may be sealed")
 	}
-	if len(e.fetchable(now)) != 0 {
-		t.Error("more is fetched for a task that is held")
+	if ps := e.fetchable(now); len(ps) != 1 || ps[0].source.tier != 0 || !w.takesMore(now) {
+		t.Errorf("with room in its batch it fetches from %d sources, takes more: %v; want more of the input", len(ps), w.takesMore(now))
 	}
-	if w.askHeld(now); w.working {
+	w.hold(true, true, now)
+	w.hold(true, false, now) // it asked again; what waits is the same
+	if len(e.fetchable(now)) != 0 || w.takesMore(now) {
+		t.Error("more is fetched for, or given to, a task whose batch is full and held")
+	}
+	if w.askHeld(now) || w.working {
 		t.Error("it is asked again at once")
 	}
-	if w.askHeld(now.Add(heldPause)); !w.working {
+	if !w.askHeld(now.Add(2*heldPause)) || !w.working {
 		t.Error("it is not asked again")
 	}
-	w.hold(false, now.Add(time.Minute))
+	for s := range w.each() {
+		s.queue = nil
+	}
+	w.hold(false, false, now.Add(time.Minute))
 	if !w.freeSince.Equal(now.Add(time.Minute)) || len(e.fetchable(now)) != 2 {
 		t.Error("after the hold it does not go on")
 	}
@@ -133,19 +145,25 @@ func TestWorker_StopsAtWhatIsNotDue(t *testing.T) {
 	t.Parallel()
 	now := time.UnixMilli(1_700_000_000_000)
 	var late []float64
-	w := &worker{now: func() time.Time { return now }, lateness: func(s float64) { late = append(late, s) }}
+	w := &worker{now: func() time.Time { return now }, lateness: func(s float64) { late = append(late, s) }, before: make(map[int]time.Time)}
 	header := func(ms string) []pipeline.Header {
 		return []pipeline.Header{{Key: "pulse-retry-not-before", Value: []byte(ms)}}
 	}
 	for ms, want := range map[string]bool{"1700000000000": true, "1699999999000": true, "1700000000001": false, "soon": true} {
 		var r reply
-		if got := w.due(header(ms), &r, time.Time{}); got != want || r.stop == want {
+		if got := w.due(1, header(ms), &r, time.Time{}); got != want || r.stop == want {
 			t.Errorf("not before %s: taken %v, stopped %v; want %v", ms, got, r.stop, want)
 		}
 	}
 	late = nil
-	w.due(header("1699999990000"), new(reply), now.Add(-time.Second))
+	w.due(2, header("1699999990000"), new(reply), now.Add(-time.Second))
 	if len(late) != 1 || late[0] != 1 {
 		t.Errorf("ten seconds late, nine of them held: lateness %v, want 1", late)
+	}
+	late = nil
+	w.due(3, header("1699999998000"), new(reply), time.Time{})
+	w.due(3, header("1699999990000"), new(reply), time.Time{})
+	if len(late) != 2 || late[1] != 2 {
+		t.Errorf("due ten seconds ago, behind one that was due two seconds ago: lateness %v, want 2", late)
 	}
 }

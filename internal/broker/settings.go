@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/segmentio/kafka-go/sasl"
 
 	"pulse-scorer/internal/broker/batch"
 	"pulse-scorer/internal/pipeline"
@@ -47,6 +45,14 @@ func (t Topology) outputs() []string {
 		all = append(all, tier.Topic)
 	}
 	return all
+}
+
+// models is the topic of the models, if there is one.
+func (t Topology) models() []string {
+	if t.Models == "" {
+		return nil
+	}
+	return []string{t.Models}
 }
 
 // source names the topic that a task reads: the input for tier 0.
@@ -94,10 +100,8 @@ type Connection struct {
 	// Brokers are host:port addresses to start from.
 	Brokers  []string
 	ClientID string
-	// TLS and SASL are nil for a plain connection.
-	TLS  *tls.Config
-	SASL sasl.Mechanism
-	// Dial replaces the dialer; nil means the default one.
+	// Dial replaces the dialer; nil means a plain one. Package auth has one for
+	// secured connections.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 

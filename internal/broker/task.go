@@ -37,10 +37,10 @@ type task struct {
 
 	// ids are the topics that the task was taken with.
 	ids topicIDs
-	// held: its record path waits for external enrichers, and must neither be given
-	// anything nor be committed. askAgain is when it is asked again, freeSince when
+	// held: its record path waits for external enrichers, and must not be committed;
+	// full: nor be given anything. askAgain is when it is asked again, freeSince when
 	// the last hold, or the restore, was over.
-	held                bool
+	held, full          bool
 	askAgain, freeSince time.Time
 	// working is true while an order that changes the batch is with the
 	// worker; the batch must not be sealed then.
@@ -197,5 +197,5 @@ func (t *task) rewind() {
 		s.rewind(t.processing)
 	}
 	t.open = openBatch{}
-	t.sealedOldest, t.held = 0, false
+	t.sealedOldest, t.held, t.full = 0, false, false
 }

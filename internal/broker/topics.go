@@ -11,6 +11,7 @@ import (
 
 	kafka "github.com/segmentio/kafka-go"
 
+	"pulse-scorer/internal/broker/wire"
 	"pulse-scorer/internal/pipeline"
 )
 
@@ -35,6 +36,8 @@ type TopicState struct {
 	Grow int `json:"grow,omitempty"`
 	// delay is that of a retry tier.
 	delay time.Duration
+	// hidden: we may not look at it.
+	hidden bool
 	// kept is how long it keeps records, 0 for ever.
 	kept time.Duration
 	// Config is what it is made with when it is missing.
@@ -60,10 +63,14 @@ const adminTimeout = 20 * time.Second
 
 // open connects, for one look: kafka-go answers from what it saw at first, and
 // its patience with a slow answer is the time it keeps it for.
+//
+// It asks for our topics by name: one that we may not look at is told from one that is
+// not there only then.
 func (a *Admin) open() (client *kafka.Client, done func()) {
 	t := &kafka.Transport{
-		Dial: a.conn.Dial, ClientID: a.conn.ClientID, TLS: a.conn.TLS, SASL: a.conn.SASL,
+		Dial: a.conn.Dial, ClientID: a.conn.ClientID,
 		DialTimeout: dialTimeout, MetadataTTL: adminTimeout,
+		MetadataTopics: slices.Concat(a.topology.names(), a.topology.models(), a.topology.surplusTiers()),
 	}
 	return &kafka.Client{Addr: kafka.TCP(a.conn.Brokers...), Transport: t, Timeout: adminTimeout}, t.CloseIdleConnections
 }
@@ -79,7 +86,7 @@ func (a *Admin) Plan(ctx context.Context) ([]TopicState, error) {
 	}
 	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: names})
 	if err != nil {
-		return nil, fmt.Errorf("topics: metadata: %w", err)
+		return nil, bare(fmt.Errorf("topics: metadata: %w", err))
 	}
 	partitions := a.settings.Partitions
 	for i := range states {
@@ -87,8 +94,12 @@ func (a *Admin) Plan(ctx context.Context) ([]TopicState, error) {
 			if t.Name != states[i].Name {
 				continue
 			}
+			if states[i].Role == roleModels && errors.Is(t.Error, kafka.TopicAuthorizationFailed) {
+				states[i].hide() // nothing depends on it
+				continue
+			}
 			if t.Error != nil && !errors.Is(t.Error, kafka.UnknownTopicOrPartition) {
-				return nil, fmt.Errorf("topics: %s: %w", t.Name, t.Error)
+				return nil, fmt.Errorf("topics: %s: %w", t.Name, deniedTo(states[i].use(), t.Name, t.Error))
 			}
 			if t.Error == nil {
 				states[i].Exists, states[i].Partitions = true, len(t.Partitions)
@@ -107,12 +118,34 @@ func (a *Admin) Plan(ctx context.Context) ([]TopicState, error) {
 	for i := range states {
 		s := &states[i]
 		a.complete(s, partitions, limit)
-		if s.Exists && s.Role != roleSurplus {
+		if s.Exists && s.Role != roleSurplus && !s.hidden {
 			rules{s, a.conn.Brokers, configs[s.Name]}.check(partitions, limit)
 			s.kept, _ = retention(configs[s.Name])
 		}
 	}
 	return states, nil
+}
+
+// hide makes the best of a topic that we may not look at.
+func (s *TopicState) hide() {
+	s.Exists, s.hidden = true, true
+	s.Warnings = append(s.Warnings, "the broker does not allow us to look at it: allow Describe and Write, or snapshots of models are lost")
+}
+
+// deniedTo says of a refusal which operation on which topic is not allowed.
+func deniedTo(operation, topic string, err error) error {
+	if errors.Is(err, kafka.TopicAuthorizationFailed) {
+		return &wire.DeniedError{Operation: operation, Resource: "topic", Name: topic, Code: wire.TopicAuthorizationFailed}
+	}
+	return err
+}
+
+// use is what the service does with the topic. Who may do that may describe it too.
+func (s *TopicState) use() string {
+	if s.Role == roleResults || s.Role == roleDead || s.Role == roleModels {
+		return "Write"
+	}
+	return "Read"
 }
 
 // surplusTiers are the names of tiers beyond those that are set.
@@ -152,7 +185,7 @@ func (a *Admin) surplus(meta *kafka.MetadataResponse) []TopicState {
 func configsOf(ctx context.Context, client *kafka.Client, states []TopicState) (map[string]map[string]string, error) {
 	req := &kafka.DescribeConfigsRequest{}
 	for _, s := range states {
-		if s.Exists {
+		if s.Exists && !s.hidden {
 			req.Resources = append(req.Resources, kafka.DescribeConfigRequestResource{
 				ResourceType: kafka.ResourceTypeTopic, ResourceName: s.Name,
 				ConfigNames: []string{configSize, configRetention, configRetentionBytes, configCleanup, configTimestamp},
@@ -169,7 +202,7 @@ func configsOf(ctx context.Context, client *kafka.Client, states []TopicState) (
 	}
 	for _, r := range res.Resources {
 		if r.Error != nil {
-			return nil, fmt.Errorf("topics: describe configs of %s: %w", r.ResourceName, r.Error)
+			return nil, fmt.Errorf("topics: describe configs of %s: %w", r.ResourceName, deniedTo("DescribeConfigs", r.ResourceName, r.Error))
 		}
 		values := make(map[string]string)
 		for _, e := range r.ConfigEntries {
@@ -214,13 +247,7 @@ func (a *Admin) make(ctx context.Context, client *kafka.Client, states []TopicSt
 	if err != nil {
 		return fmt.Errorf("create topics: %w", err)
 	}
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(res.Errors)) {
-		if e := res.Errors[name]; e != nil && !errors.Is(e, kafka.TopicAlreadyExists) {
-			errs = append(errs, fmt.Errorf("create topic %s: %w", name, e))
-		}
-	}
-	return errors.Join(errs...)
+	return refusals("create topic", "Create", res.Errors, kafka.TopicAlreadyExists)
 }
 
 // grow adds partitions to the topics that have too few. INVALID_PARTITIONS says
@@ -240,11 +267,31 @@ func grow(ctx context.Context, client *kafka.Client, states []TopicState) error 
 	if err != nil {
 		return fmt.Errorf("add partitions: %w", err)
 	}
+	return refusals("add partitions to topic", "Alter", res.Errors, kafka.InvalidPartitionNumber)
+}
+
+// refusals joins what went wrong with some topics, but for what is no fault. What is
+// not allowed on several is one line: one ACL with a prefix may be all that is missing.
+func refusals(doing, operation string, byTopic map[string]error, fine kafka.Error) error {
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(res.Errors)) {
-		if e := res.Errors[name]; e != nil && !errors.Is(e, kafka.InvalidPartitionNumber) {
-			errs = append(errs, fmt.Errorf("add partitions to topic %s: %w", name, e))
+	var denied []string
+	for _, name := range slices.Sorted(maps.Keys(byTopic)) {
+		err := byTopic[name]
+		switch {
+		case err == nil || errors.Is(err, fine):
+		case errors.Is(err, kafka.TopicAuthorizationFailed):
+			denied = append(denied, name)
+		default:
+			errs = append(errs, fmt.Errorf("%s %s: %w", doing, name, err))
 		}
+	}
+	switch len(denied) {
+	case 0:
+	case 1:
+		errs = append(errs, fmt.Errorf("%s: %w", doing, deniedTo(operation, denied[0], kafka.TopicAuthorizationFailed)))
+	default:
+		errs = append(errs, fmt.Errorf("%s: the same is missing for %s: %w", doing, strings.Join(denied[1:], ", "),
+			deniedTo(operation, denied[0], kafka.TopicAuthorizationFailed)))
 	}
 	return errors.Join(errs...)
 }

@@ -51,7 +51,7 @@ func (c *cluster) openTransaction(ctx context.Context, txnID string, p producerI
 	frame = offsets.Append(frame, second, c.clientID)
 	answers, err := c.send(ctx, &exchange{api: int16(add.API()), node: node, frames: [][]byte{frame}, count: 2})
 	if err == nil {
-		err = openAnswers(first, second, answers)
+		err = openAnswers(group, first, second, answers)
 	}
 	if moved(err) {
 		c.forget(coordinatorKey{wire.TransactionCoordinator, txnID})
@@ -59,7 +59,7 @@ func (c *cluster) openTransaction(ctx context.Context, txnID string, p producerI
 	return err
 }
 
-func openAnswers(first, second int32, answers [][]byte) error {
+func openAnswers(group string, first, second int32, answers [][]byte) error {
 	var added wire.AddPartitionsToTxnResponse
 	if err := added.Decode(first, answers[0]); err != nil {
 		return err
@@ -71,7 +71,7 @@ func openAnswers(first, second int32, answers [][]byte) error {
 	if err := offsets.Decode(second, answers[1]); err != nil {
 		return err
 	}
-	return offsets.Code.Err()
+	return wire.Denied(wire.AddOffsetsToTxn, offsets.Code, group)
 }
 
 // commitOffsets puts the group's offsets into the transaction, by task, under a

@@ -219,7 +219,7 @@ func (t *Transactor) write(ctx context.Context, partition int32, offset int64) e
 	for i, r := range results {
 		if r.code != 0 {
 			w := t.full[i]
-			return undone(fmt.Sprintf("produce to %s-%d", w.topic, w.partition), r.code)
+			return undone(fmt.Sprintf("produce to %s-%d", w.topic, w.partition), wire.DeniedTopic(wire.Produce, r.code, w.topic))
 		}
 	}
 	req := &wire.TxnOffsetCommitRequest{

@@ -27,12 +27,16 @@ type worker struct {
 	now     func() time.Time
 	// lateness is told how late records of tiers are processed, in seconds.
 	lateness func(seconds float64)
-	limit    int // output bytes after which a chunk is left for later
+	// before is when the last record of each tier was due.
+	before map[int]time.Time
+	limit  int // output bytes after which a chunk is left for later
 	// refused is kept here because it decides how a record is processed.
 	refused map[place]pipeline.Destination
 	// reset goes before the first state that is written: what the topic holds
 	// is void.
 	reset bool
+	// held: the record path waits for external enrichers.
+	held bool
 	// sent are the batches of the transaction under way.
 	sent     []outBatch
 	sentNext offsets
@@ -48,14 +52,16 @@ type reply struct {
 	next     int64
 	// stop ends the work on the chunk for now: at a record that is not due before
 	// due, or because the record path is held.
-	stop     bool
-	due      time.Time
-	held     bool
-	records  int
-	oldestMs int64
-	bytes    int
-	batches  []outBatch
-	err      error
+	stop bool
+	due  time.Time
+	// held: the record path waits for external enrichers; full: with as many records
+	// as may.
+	held, full bool
+	records    int
+	oldestMs   int64
+	bytes      int
+	batches    []outBatch
+	err        error
 	// path goes with orderStop: the state as of the last commit, handed over.
 	path Task
 }
@@ -159,7 +165,8 @@ func (w *worker) execute(o order) (r reply, answer bool) {
 	case orderRollback:
 		w.path.Rollback()
 		w.out.drop()
-		w.sent = nil
+		w.sent, w.held = nil, false
+		clear(w.before)
 		w.learnRefusal(o.refused)
 	}
 	return r, false
@@ -180,9 +187,10 @@ func (w *worker) learnRefusal(r *refusal) {
 
 // finish ends what waits for external enrichers, so that what was computed may be
 // sealed; and what was parked behind a record that has its outcome goes on. While the
-// record path is held, nothing may be sealed, and nothing more is given to it.
+// record path is held, nothing may be sealed.
 func (w *worker) finish(r *reply) {
-	r.held = w.path.Finish(w.task.ctx, w.out) != pipeline.Taken
+	w.held = w.path.Finish(w.task.ctx, w.out) != pipeline.Taken
+	r.held = w.held
 }
 
 // process works through a chunk until it is used up or enough is computed.
@@ -264,7 +272,7 @@ func (w *worker) processRecord(rec *batch.Record, tier int, r *reply, freeSince 
 		return fmt.Errorf("headers at offset %d: %w", rec.Offset, err)
 	}
 	w.parsed = headers
-	if tier > 0 && !w.due(headers, r, freeSince) {
+	if tier > 0 && !w.due(tier, headers, r, freeSince) {
 		return nil
 	}
 	in := pipeline.Record{
@@ -288,7 +296,9 @@ func (w *worker) processRecord(rec *batch.Record, tier int, r *reply, freeSince 
 	switch w.path.Process(&in, w.out) {
 	case pipeline.Taken:
 	case pipeline.Full:
+		before := w.held
 		w.finish(r)
+		r.full = before && r.held
 		r.stop = true // what has its outcome need not wait for the rest
 	case pipeline.HoldInput, pipeline.HoldAll:
 		r.stop, r.due = true, w.now().Add(crowdedPause)
@@ -304,7 +314,9 @@ func (w *worker) processRecord(rec *batch.Record, tier int, r *reply, freeSince 
 
 // due tells whether a record of a tier may be processed, and stops at one that may
 // not be yet. One that does not say when it is due, is: somebody else wrote it.
-func (w *worker) due(headers []pipeline.Header, r *reply, freeSince time.Time) bool {
+// Lateness counts from the time of the record before it, if that is later: what was sent
+// back from the dead letters is due at once, and waits behind those that are not.
+func (w *worker) due(tier int, headers []pipeline.Header, r *reply, freeSince time.Time) bool {
 	notBefore, ok := pipeline.NotBefore(headers)
 	if !ok || !guardNotBefore {
 		return true
@@ -314,6 +326,10 @@ func (w *worker) due(headers []pipeline.Header, r *reply, freeSince time.Time) b
 		r.stop, r.due = true, notBefore
 		return false
 	}
+	if w.before[tier].After(notBefore) {
+		notBefore = w.before[tier]
+	}
+	w.before[tier] = notBefore
 	if freeSince.After(notBefore) {
 		notBefore = freeSince
 	}

@@ -212,12 +212,70 @@ func TestServe_PortInUse(t *testing.T) {
 	clean(t, got.stderr)
 }
 
-// What asks for a later release is a wrong configuration, not a failure.
-func TestServe_RefusesSecuredConnections(t *testing.T) {
+// Every command that speaks to Kafka secures its connections in the same way: each reads
+// the files, and says at once all that is wrong with them, before it connects.
+func TestCommands_ReadCertificatesAndTokens(t *testing.T) {
 	t.Parallel()
-	got := runWith(t.Context(), nil, []string{"PULSE_BROKERS=127.0.0.1:1", "PULSE_TLS=true", "PULSE_HTTP_ADDR=127.0.0.1:0"}, commands(), "serve")
-	if got.code != 2 || !strings.Contains(got.stderr, "PULSE_TLS") {
-		t.Errorf("%+v", got)
+	broken := file(t, "broken", "neither a certificate nor a token")
+	environ := []string{
+		"PULSE_BROKERS=127.0.0.1:1", "PULSE_HTTP_ADDR=127.0.0.1:0", "PULSE_TLS=true", "PULSE_TLS_CA=" + broken,
+		"PULSE_SASL_MECHANISM=OAUTHBEARER", "PULSE_SASL_TOKEN_FILE=" + broken,
+	}
+	for _, command := range [][]string{
+		{"serve"},
+		{"topics"},
+		{"topics", "create"},
+		{"produce", "-"},
+		{"lag"},
+		{"find", "1"},
+		{"audit"},
+		{"dlq", "list"},
+		{"dlq", "show", "0:0"},
+		{"dlq", "redrive"},
+		{"dlq", "hold", "--source", "s"},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), hangGuard)
+		got := runWith(ctx, nil, environ, commands(), command...)
+		cancel()
+		if got.code != 2 || !strings.Contains(got.stderr, "PULSE_TLS_CA") || !strings.Contains(got.stderr, "PULSE_SASL_TOKEN_FILE") ||
+			strings.Contains(got.stderr, "neither a certificate") {
+			t.Errorf("%v: %+v", command, got)
+		}
+	}
+}
+
+func TestServe_ProfilesWantTheToken(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t, devbroker.Topic{Name: "pulse.signals", Partitions: 1})
+	token := file(t, "token", "a token of twenty-six bytes")
+	for _, c := range []struct {
+		environ        []string
+		without, right int
+	}{
+		{nil, http.StatusNotFound, http.StatusNotFound},
+		{[]string{"PULSE_ADMIN_TOKEN=a token of twenty-six bytes"}, http.StatusUnauthorized, http.StatusOK},
+		{[]string{"PULSE_ADMIN_TOKEN_FILE=" + token}, http.StatusUnauthorized, http.StatusOK},
+	} {
+		r := start(t, at(b, c.environ...), "serve")
+		url := "http://" + r.addr(t) + "/debug/pprof/goroutine?debug=1"
+		for authorization, want := range map[string]int{"": c.without, "Bearer wrong": c.without, "Bearer a token of twenty-six bytes": c.right} {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Authorization", authorization)
+			answer, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = answer.Body.Close()
+			if answer.StatusCode != want {
+				t.Errorf("%v, %q: %d, want %d", c.environ, authorization, answer.StatusCode, want)
+			}
+		}
+		if code, _ := r.interrupt(t); code != 0 || strings.Contains(r.stderr.String(), "twenty-six") {
+			t.Errorf("%v: exit %d\n%s", c.environ, code, r.stderr)
+		}
 	}
 }
 

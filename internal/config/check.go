@@ -19,6 +19,9 @@ func (c Config) check(need Need, faults *faultList) {
 	c.checkScoring(faults)
 	c.checkTLS(faults)
 	c.checkSASL(faults)
+	if c.given["PULSE_ADMIN_TOKEN"] && c.given["PULSE_ADMIN_TOKEN_FILE"] {
+		faults.addf("PULSE_ADMIN_TOKEN_FILE", "is set beside PULSE_ADMIN_TOKEN; keep one of them")
+	}
 	if !faults.has("PULSE_HTTP_ADDR") && !validAddress(c.HTTPAddr, true) {
 		faults.addf("PULSE_HTTP_ADDR", "%s is not an address; write host:port or :port, like :9100", quote(c.HTTPAddr))
 	}

@@ -70,8 +70,8 @@ type Config struct {
 
 	// HTTP.
 	HTTPAddr       string `envconfig:"HTTP_ADDR" default:":9100" desc:"address of metrics, probes and status, host:port"`
-	AdminToken     Secret `envconfig:"ADMIN_TOKEN" secret:"true" later:"the admin API" desc:"guards record contents and profiles; without one they are off"`
-	AdminTokenFile string `envconfig:"ADMIN_TOKEN_FILE" later:"the admin API" desc:"file with the admin token"`
+	AdminToken     Secret `envconfig:"ADMIN_TOKEN" secret:"true" desc:"bearer token that opens record contents and profiles (/debug/pprof); without one they are off"`
+	AdminTokenFile string `envconfig:"ADMIN_TOKEN_FILE" file:"true" desc:"file with the admin token, in its place"`
 
 	// Security of the connections to Kafka.
 	TLS              bool   `envconfig:"TLS" default:"false" desc:"TLS to the brokers"`

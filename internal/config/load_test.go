@@ -95,7 +95,7 @@ func TestLoad_ReportsEveryFaultAtOnce(t *testing.T) {
 func TestLoad_RefusesBadValues(t *testing.T) {
 	t.Parallel()
 	anyText := map[string]bool{
-		"PULSE_SASL_USERNAME": true, "PULSE_SASL_PASSWORD": true,
+		"PULSE_SASL_USERNAME": true, "PULSE_SASL_PASSWORD": true, "PULSE_ADMIN_TOKEN": true,
 		"PULSE_ENRICHERS": true, // package enricher reads it (app: TestNewService_RefusesBadEnrichers)
 	}
 	bad := map[string][]string{
@@ -147,6 +147,7 @@ func TestLoad_RefusesBadValues(t *testing.T) {
 		"PULSE_MAX_CLOCK_SKEW":       {"x", "-1s"},
 		"PULSE_ENRICHER_CONCURRENCY": {"0"},
 		"PULSE_ENRICHER_TOKEN_FILE":  {"/no/such/file"},
+		"PULSE_ADMIN_TOKEN_FILE":     {"/no/such/file"},
 	}
 	for _, v := range variables() {
 		if v.later == "" && !anyText[v.name] && len(bad[v.name]) == 0 {
@@ -176,7 +177,6 @@ func TestLoad_RefusesWhatTheReleaseLacks(t *testing.T) {
 		"PULSE_RETRY_DELAYS": "1s", "PULSE_RETRY_JITTER": "0.2", "PULSE_RETRY_ORDER": "key",
 		"PULSE_RETRY_OVERRIDES": "stage_panic=1", "PULSE_RETRY_MAX_PARKED": "5", "PULSE_MAX_CLOCK_SKEW": "1m",
 		"PULSE_ENRICHERS": "risk=http://user:pw@risk:8080", "PULSE_ENRICHER_CONCURRENCY": "1", "PULSE_ENRICHER_TOKEN_FILE": "t",
-		"PULSE_ADMIN_TOKEN": "s", "PULSE_ADMIN_TOKEN_FILE": "f",
 	}
 	for _, v := range variables() {
 		if v.later == "" {
@@ -265,6 +265,13 @@ func TestLoad_SecurityCombinations(t *testing.T) {
 		{"OAUTHBEARER with user", []string{
 			"PULSE_SASL_MECHANISM=OAUTHBEARER", "PULSE_SASL_TOKEN_FILE=" + file, "PULSE_SASL_USERNAME=u",
 		}, []string{"PULSE_SASL_USERNAME"}},
+		{"admin token", []string{"PULSE_ADMIN_TOKEN=t"}, nil},
+		{"admin token in a file", []string{"PULSE_ADMIN_TOKEN_FILE=" + file}, nil},
+		{"two admin tokens", []string{"PULSE_ADMIN_TOKEN=t", "PULSE_ADMIN_TOKEN_FILE=" + file}, []string{"PULSE_ADMIN_TOKEN_FILE"}},
+		{"all at once", []string{
+			"PULSE_TLS_CA=" + file, "PULSE_SASL_MECHANISM=SCRAM-SHA-256", "PULSE_SASL_TOKEN_FILE=" + file,
+			"PULSE_ADMIN_TOKEN=t", "PULSE_ADMIN_TOKEN_FILE=" + file,
+		}, []string{"PULSE_TLS_CA", "PULSE_SASL_TOKEN_FILE", "PULSE_SASL_USERNAME", "PULSE_SASL_PASSWORD", "PULSE_ADMIN_TOKEN_FILE"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,6 +9,9 @@ import (
 // minBrokerSession is the broker's default for group.min.session.timeout.ms.
 const minBrokerSession = 6 * time.Second
 
+// minTokenLength: 16 hexadecimal digits are 64 bits.
+const minTokenLength = 16
+
 // Warnings lists what is allowed and likely not meant.
 func (c Config) Warnings() []Fault {
 	var w faultList
@@ -21,6 +24,9 @@ func (c Config) Warnings() []Fault {
 	}
 	if c.SASLMechanism == "OAUTHBEARER" && !c.TLS {
 		w.addf("PULSE_SASL_MECHANISM", "OAUTHBEARER without PULSE_TLS=true sends the token in the clear")
+	}
+	if c.given["PULSE_ADMIN_TOKEN"] && len(c.AdminToken) < minTokenLength {
+		w.addf("PULSE_ADMIN_TOKEN", "has fewer than %d characters, so that it may be guessed; take one from: openssl rand -hex 32", minTokenLength)
 	}
 	if c.tracing != "" {
 		w.addf(c.tracing, "tracing is not available in this release; it has no effect")

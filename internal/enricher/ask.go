@@ -1,10 +1,13 @@
 package enricher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -97,20 +100,55 @@ type answer struct {
 // Ask implements pipeline.Externals.
 func (e *Enrichers) Ask(ctx context.Context, batch []*pipeline.Inquiry) {
 	answers := make([]answer, len(batch)*len(e.clients))
-	group, calls := errgroup.WithContext(ctx)
-	group.SetLimit(e.limit)
+	before := make([]error, len(batch))
 	for i, q := range batch {
-		e.askAbout(calls, group, q, answers[i*len(e.clients):(i+1)*len(e.clients)])
+		before[i], q.Err = q.Err, nil
 	}
-	_ = group.Wait() // none returns one
+	order := inTurn(before)
+	if required, _ := e.Down(); len(required) > 0 && len(order) > 0 {
+		// The one call that a breaker may let through is about the first of them.
+		e.askAll(ctx, batch, order[:1], answers)
+		order = order[1:]
+	}
+	e.askAll(ctx, batch, order, answers)
 	for n, c := range e.clients {
-		if c.endpoint.Required && c.down() {
-			e.tellOutage(n, answers)
+		if c.endpoint.Required {
+			e.judge(ctx, n, batch, answers, before)
 		}
 	}
 	for i, q := range batch {
 		e.conclude(q, answers[i*len(e.clients):(i+1)*len(e.clients)])
 	}
+}
+
+// askAll makes the calls for some signals of a batch, in that order, and waits for them.
+func (e *Enrichers) askAll(ctx context.Context, batch []*pipeline.Inquiry, order []int, answers []answer) {
+	group, calls := errgroup.WithContext(ctx)
+	group.SetLimit(e.limit)
+	for _, i := range order {
+		e.askAbout(calls, group, batch[i], answers[i*len(e.clients):(i+1)*len(e.clients)])
+	}
+	_ = group.Wait() // none returns one
+}
+
+// inTurn is the order in which signals are asked about, given what was said of them
+// before. A breaker that lets one call through must not always be asked about the same
+// signal, which may be one that the service fails for: those that have not failed come
+// first, and each may be the first of them.
+func inTurn(before []error) []int {
+	order := rand.Perm(len(before)) //nolint:gosec // nothing to guess
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Compare(tries(before[a]), tries(before[b]))
+	})
+	return order
+}
+
+// tries is 1 for a signal whose call has failed before.
+func tries(err error) int {
+	if o, ok := errors.AsType[*outage](err); ok && !o.since.IsZero() {
+		return 1
+	}
+	return 0
 }
 
 // askAbout starts the calls for one signal, except to those that have answered an
@@ -153,16 +191,6 @@ func known(q *pipeline.Inquiry, name string) (object []byte, ok bool) {
 	return nil, false
 }
 
-// tellOutage makes an outage of what failed because of one: what the service has
-// refused or answered stays.
-func (e *Enrichers) tellOutage(n int, answers []answer) {
-	for i := n; i < len(answers); i += len(e.clients) {
-		if err := answers[i].err; err != nil && serviceFailed(err) {
-			answers[i].err = &pulse.Bad{Class: pulse.EnricherDown, Message: e.clients[n].endpoint.Name + " is down"}
-		}
-	}
-}
-
 // conclude tells the inquiry what came of it: answers in the order of the enrichers,
 // and the first failure of a required one, an outage before others.
 func (e *Enrichers) conclude(q *pipeline.Inquiry, answers []answer) {
@@ -179,7 +207,7 @@ func (e *Enrichers) conclude(q *pipeline.Inquiry, answers []answer) {
 		bad := classOf(a.err)
 		c.metrics.failures.WithLabelValues(c.endpoint.Name, string(bad.Class)).Inc()
 		if c.endpoint.Required && (q.Err == nil || bad.Class == pulse.EnricherDown) {
-			q.Err = bad
+			q.Err = a.err
 		}
 	}
 	q.Answers = all

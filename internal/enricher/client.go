@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -19,9 +20,13 @@ import (
 const (
 	// maxAnswer is the largest answer that is taken, in bytes.
 	maxAnswer = 64 << 10
-	// breakerFailures in a row open a breaker: far more than random failures of one in
-	// ten give, and less than one batch.
+	// breakerFailures in a row open a breaker, if nobody has had an answer for
+	// breakerSilence: far more than random failures of one in ten give, and less than
+	// one batch. Signals that an enricher fails for come in a row, too, where their
+	// series does or where their retries are due at once; between them others are
+	// answered.
 	breakerFailures = 10
+	breakerSilence  = time.Second
 	// breakerPause is how long an open breaker waits before one call is let through.
 	breakerPause = time.Second
 )
@@ -34,26 +39,33 @@ type client struct {
 	now      func() time.Time
 	breaker  *gobreaker.CircuitBreaker[[]byte]
 	metrics  *metrics
+	// heard is when it last did its work, in ns since 1970; 0 is never.
+	heard atomic.Int64
 }
 
 func newClient(e Endpoint, d Deps, transport http.RoundTripper, token func() (string, error), m *metrics) *client {
-	return &client{
+	c := &client{
 		endpoint: e, token: token, now: d.Now, metrics: m,
 		http: &http.Client{
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		breaker: gobreaker.NewCircuitBreaker[[]byte](gobreaker.Settings{
-			Name: e.Name, MaxRequests: 1, Timeout: breakerPause,
-			ReadyToTrip:  func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakerFailures },
-			IsSuccessful: func(err error) bool { return err == nil || !serviceFailed(err) },
-			IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) },
-			OnStateChange: func(_ string, from, to gobreaker.State) {
-				d.stateChanged(e, from, to)
-			},
-		}),
 	}
+	c.breaker = gobreaker.NewCircuitBreaker[[]byte](gobreaker.Settings{
+		Name: e.Name, MaxRequests: 1, Timeout: breakerPause,
+		ReadyToTrip: func(counts gobreaker.Counts) bool {
+			return counts.ConsecutiveFailures >= breakerFailures && c.now().Sub(c.heardAt()) >= breakerSilence
+		},
+		IsSuccessful: func(err error) bool { return err == nil || !serviceFailed(err) },
+		IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) },
+		OnStateChange: func(_ string, from, to gobreaker.State) {
+			d.stateChanged(e, from, to)
+		},
+	})
+	return c
 }
+
+func (c *client) heardAt() time.Time { return time.Unix(0, c.heard.Load()) }
 
 // down tells whether the breaker lets no calls through, or one only.
 func (c *client) down() bool { return c.breaker.State() != gobreaker.StateClosed }
@@ -88,7 +100,11 @@ func (c *client) ask(ctx context.Context, q *pipeline.Inquiry, encoded []byte) (
 	object, err := c.breaker.Execute(func() ([]byte, error) {
 		start := c.now()
 		object, err := c.call(ctx, q, encoded)
-		c.metrics.duration.WithLabelValues(c.endpoint.Name).Observe(c.now().Sub(start).Seconds())
+		end := c.now()
+		c.metrics.duration.WithLabelValues(c.endpoint.Name).Observe(end.Sub(start).Seconds())
+		if err == nil || !serviceFailed(err) && !errors.Is(err, context.Canceled) {
+			c.heard.Store(end.UnixNano())
+		}
 		return object, err
 	})
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
@@ -157,8 +173,9 @@ func (c *client) object(content []byte) ([]byte, error) {
 	return compact.Bytes(), nil
 }
 
-// maxRetryAfter bounds what a service may ask for.
-const maxRetryAfter = 24 * time.Hour
+// maxRetryAfter bounds what a service may ask for. Not-before times of a tier never go
+// back, so all that comes into the tier later waits as long as this one record.
+const maxRetryAfter = time.Hour
 
 // retryAfter reads the header in both its forms, seconds and date (RFC 9110, section
 // 10.2.3); 0 when it does not say.

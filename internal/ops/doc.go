@@ -3,7 +3,10 @@
 //
 // Guarantee: the probes answer 200 or 503 and nothing else, whatever the method
 // and also when a check panics (TestProbes_AnswerOnly200And503); every answer
-// carries the security headers (TestServer_SecurityHeadersOnEveryAnswer).
+// carries the security headers (TestServer_SecurityHeadersOnEveryAnswer). Profiles,
+// and whatever shows what is in records (Deps.Guarded), open to the admin token only,
+// and are not there without one (TestGuard_ClosedToAllButTheToken,
+// TestGuard_NothingIsThereWithoutAToken).
 //
 // Decisions:
 //

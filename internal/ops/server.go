@@ -24,6 +24,7 @@ const (
 	shutdownTimeout = 2 * time.Second
 	maxHeaderBytes  = 16 << 10
 	maxScrapes      = 4
+	maxBodyBytes    = 64 << 10 // of requests: none has more than a few words
 )
 
 // Status gives what /status shows.
@@ -37,9 +38,11 @@ type Status interface {
 type Settings struct {
 	// Addr is host:port, port 0 for any free one (PULSE_HTTP_ADDR).
 	Addr string
+	// Token opens the guarded pages; without one they are not there.
+	Token *Token
 }
 
-// Deps are what the server asks. All but Pages are required.
+// Deps are what the server asks. All but the pages are required.
 type Deps struct {
 	Gatherer prometheus.Gatherer
 	Probe    Probe
@@ -47,6 +50,9 @@ type Deps struct {
 	Logger   *slog.Logger
 	// Pages are further handlers by their http.ServeMux pattern.
 	Pages map[string]http.Handler
+	// Guarded are those that want the token: everything that shows what is in
+	// records, or changes something. The profiles are among them.
+	Guarded map[string]http.Handler
 }
 
 func (d Deps) validate() error {
@@ -75,15 +81,20 @@ func Listen(ctx context.Context, settings Settings, deps Deps) (*Server, error) 
 	if err != nil {
 		return nil, fmt.Errorf("PULSE_HTTP_ADDR: cannot listen on %s; write host:port of this machine, like :9100: %w", settings.Addr, err)
 	}
+	return newServer(listener, settings.Token, deps), nil
+}
+
+// newServer sets its bounds (TestServer_GivesUpOnSlowClients, TestServer_BoundsWhatItTakes).
+func newServer(listener net.Listener, token *Token, deps Deps) *Server {
 	return &Server{listener: listener, http: &http.Server{
-		Handler:           handler(deps),
+		Handler:           handler(token, deps),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(deps.Logger.Handler(), slog.LevelDebug),
-	}}, nil
+	}}
 }
 
 // Addr is the address that is bound, with the real port.
@@ -126,9 +137,11 @@ func (s *Server) shutdown(ctx context.Context) error {
 }
 
 // handler is all that the server serves.
-func handler(deps Deps) http.Handler { return secure(routes(deps)) }
+func handler(token *Token, deps Deps) http.Handler {
+	return secure(http.MaxBytesHandler(routes(token, deps), maxBodyBytes))
+}
 
-func routes(deps Deps) *http.ServeMux {
+func routes(token *Token, deps Deps) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("/livez", probeHandler(deps.Probe.Live))
 	mux.Handle("/readyz", probeHandler(deps.Probe.Ready))
@@ -140,6 +153,11 @@ func routes(deps Deps) *http.ServeMux {
 	}))
 	for pattern, page := range deps.Pages {
 		mux.Handle(pattern, page)
+	}
+	for _, pages := range []map[string]http.Handler{profiles(), deps.Guarded} {
+		for pattern, page := range pages {
+			mux.Handle(pattern, guard(token, page))
+		}
 	}
 	return mux
 }

@@ -42,7 +42,7 @@ func deps(s service) Deps {
 func ask(t *testing.T, d Deps, method, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	recorder := httptest.NewRecorder()
-	handler(d).ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), method, path, nil))
+	handler(nil, d).ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), method, path, nil))
 	return recorder
 }
 

@@ -35,6 +35,7 @@ type Inquiry struct {
 	Answers []pulse.External
 	// Err says why a required enricher gave no answer (pulse.Classify); nil when
 	// all have. An optional one's failure is not told here. With a systemic
-	// severity (pulse.EnricherDown) the inquiry is put again later, as it is.
+	// severity (pulse.EnricherDown) the inquiry is put again later, as it is, with
+	// what was said then: Ask sets it anew.
 	Err error
 }

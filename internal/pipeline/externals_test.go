@@ -30,6 +30,7 @@ var _ Externals = (*oracle)(nil)
 func (o *oracle) Ask(_ context.Context, batch []*Inquiry) {
 	o.batches = append(o.batches, len(batch))
 	for _, q := range batch {
+		q.Err = nil
 		o.asked = append(o.asked, q.Signal.ID)
 		if o.answer != nil {
 			o.answer(q)

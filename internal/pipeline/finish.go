@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"pulse-scorer/internal/pulse"
 	"pulse-scorer/internal/state"
@@ -11,11 +12,19 @@ import (
 
 const (
 	// maxBatch is how many records wait for external enrichers at most: enough to
-	// keep 128 calls under way, few enough that a batch of calls that take 50 ms
-	// is over in a fraction of a second.
-	maxBatch = 512
+	// keep 128 calls under way. firstBatch is how many at first.
+	maxBatch, firstBatch = 512, 16
+	// moreHeld is how many more are taken while the batch is held: enough to find out
+	// whether an enricher answers about others.
+	moreHeld = 64
 	// maxBatchBytes is how much they hold at most, but for the last.
 	maxBatchBytes = 4 << 20
+	// A batch that takes longer than longBatch makes the next one smaller, one that
+	// takes less than shortBatch larger: what has its outcome is not to wait long for
+	// the rest, and a task that is busy for PULSE_STALL_TIMEOUT is given up, however
+	// slow its enrichers are and however many tasks share their places
+	// (TestFinish_SlowEnrichersMakeSmallBatches).
+	shortBatch, longBatch = 250 * time.Millisecond, time.Second
 )
 
 // collect admits a record and keeps it for Finish. Its ID is pending meanwhile,
@@ -33,7 +42,11 @@ func (t *Task) collect(in *Record, out Sink) Answer {
 		}
 		t.keep(p)
 	}
-	if len(t.waiting) >= maxBatch || t.waitingBytes >= maxBatchBytes || len(t.waiting) > 0 && t.crowded() {
+	limit := t.batch
+	if t.held {
+		limit += moreHeld
+	}
+	if len(t.waiting) >= limit || t.waitingBytes >= maxBatchBytes || len(t.waiting) > 0 && t.crowded() {
 		return Full
 	}
 	return Taken
@@ -51,7 +64,7 @@ func (t *Task) keep(p *passage) {
 // order in which records were taken, however long each of them waited.
 func (t *Task) Finish(ctx context.Context, out Sink) Answer {
 	for {
-		if !t.ask(ctx) {
+		if t.held = !t.ask(ctx); t.held {
 			return HoldAll
 		}
 		for _, p := range t.waiting {
@@ -97,10 +110,10 @@ func (t *Task) ask(ctx context.Context) bool {
 	t.inquiries = t.inquiries[:0]
 	for _, p := range t.waiting {
 		if !p.asked {
-			p.inquiry.Err = nil
 			t.inquiries = append(t.inquiries, &p.inquiry)
 		}
 	}
+	began := t.clock.now()
 	if len(t.inquiries) > 0 {
 		t.externals.Ask(ctx, t.inquiries)
 		clear(t.inquiries)
@@ -112,7 +125,19 @@ func (t *Task) ask(ctx context.Context) bool {
 	for _, p := range t.waiting {
 		all = p.answered() && all
 	}
+	t.fit(len(t.inquiries), t.clock.now().Sub(began), all)
 	return all
+}
+
+// fit sets how many records the next batch has, by how long so many have taken. An
+// outage is told at once, and says nothing about how fast answers come.
+func (t *Task) fit(asked int, took time.Duration, all bool) {
+	switch {
+	case took > longBatch:
+		t.batch = max(1, int(float64(asked)*longBatch.Seconds()/took.Seconds()))
+	case all && asked >= t.batch && took < shortBatch:
+		t.batch = min(maxBatch, 2*t.batch)
+	}
 }
 
 // answered takes over what the enrichers have said.
@@ -136,7 +161,7 @@ func (p *passage) answered() bool {
 // drop forgets what waited for the enrichers.
 func (t *Task) drop() {
 	clear(t.waiting)
-	t.waiting, t.waitingBytes = t.waiting[:0], 0
+	t.waiting, t.waitingBytes, t.held = t.waiting[:0], 0, false
 }
 
 // seriesName names a series.
@@ -153,7 +178,7 @@ func (t *Task) release() bool {
 	t.state.Released(func(source, name string) { free = append(free, seriesName{source, name}) })
 	slices.SortFunc(free, compareSeries) // the same records again give the same bytes
 	for _, s := range free {
-		for i := 0; len(t.waiting) < maxBatch && t.waitingBytes < maxBatchBytes; i++ {
+		for i := 0; len(t.waiting) < t.batch && t.waitingBytes < maxBatchBytes; i++ {
 			record, ok := t.state.NextParked(s.source, s.name, i)
 			if !ok {
 				break

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"pulse-scorer/internal/pulse"
 )
@@ -102,11 +103,16 @@ func TestProcess_AsksForFinishWhenTheBatchIsFull(t *testing.T) {
 	s := task.settings
 	s.MaxRecordBytes = 2 << 20
 	task.settings = s
-	records := make([]*Record, maxBatch+3)
-	for i := range records {
-		records[i] = named(int64(i), fmt.Sprint(i), "n")
+	want := []int{16, 32, 64, 128, 256, maxBatch, maxBatch, 3} // as fast as nothing
+	n := int64(0)
+	for _, size := range want {
+		records := make([]*Record, size)
+		for i := range records {
+			records[i] = named(n, fmt.Sprint(n), "n")
+			n++
+		}
+		take(t, task, records...)
 	}
-	take(t, task, records...)
 	large := named(9000, "large", "n")
 	large.Value = append(large.Value, bytes.Repeat([]byte(" "), 1<<20)...)
 	for i := range 5 {
@@ -115,7 +121,45 @@ func TestProcess_AsksForFinishWhenTheBatchIsFull(t *testing.T) {
 		in.Value = bytes.Replace(large.Value, []byte("large"), fmt.Appendf(nil, "larg%d", i), 1)
 		take(t, task, &in)
 	}
-	if o.batches[0] != maxBatch || o.batches[1] != 3 {
-		t.Errorf("batches of %v", o.batches)
+	if got := o.batches[:len(want)]; !slices.Equal(got, want) {
+		t.Errorf("batches of %v, want %v", got, want)
+	}
+}
+
+// However slow enrichers are, a batch is over in about a second; when they are fast
+// again, batches grow.
+func TestFinish_SlowEnrichersMakeSmallBatches(t *testing.T) {
+	t.Parallel()
+	now, each := wall(), 100*time.Millisecond
+	o := &oracle{}
+	o.ended = func() { now = now.Add(time.Duration(o.batches[len(o.batches)-1]) * each) }
+	task := asking(t, retrySettings(), o)
+	task.clock.now = func() time.Time { return now }
+	offset := int64(0)
+	run := func(n int) {
+		records := make([]*Record, n)
+		for i := range records {
+			records[i] = named(offset, fmt.Sprint(offset), "n")
+			offset++
+		}
+		take(t, task, records...)
+	}
+	run(100)
+	for _, size := range o.batches[1:] {
+		if took := time.Duration(size) * each; took > longBatch {
+			t.Errorf("a batch of %d takes %v, want at most %v after the first; all: %v", size, took, longBatch, o.batches)
+		}
+	}
+	each = 2 * time.Second
+	o.batches = nil
+	run(30)
+	if last := o.batches[len(o.batches)-1]; last != 1 {
+		t.Errorf("batches of %v while a signal takes %v, want 1 at last", o.batches, each)
+	}
+	each = 100 * time.Microsecond
+	o.batches = nil
+	run(3000)
+	if !slices.Contains(o.batches, maxBatch) {
+		t.Errorf("batches of %v, want %d when the enricher is fast again", o.batches, maxBatch)
 	}
 }

@@ -93,6 +93,9 @@ type Task struct {
 	waiting      []*passage
 	waitingBytes int
 	inquiries    []*Inquiry
+	// batch is how many may wait at present; held: those that do have no answer.
+	batch int
+	held  bool
 
 	// own is the record that is being processed, without external enrichers.
 	own              passage
@@ -118,7 +121,7 @@ func New(s Settings, d Deps) (*Task, error) {
 		return nil, err
 	}
 	return &Task{
-		log: d.Log, models: d.Models, partition: d.Partition, random: d.Random, externals: d.Externals,
+		log: d.Log, models: d.Models, partition: d.Partition, random: d.Random, externals: d.Externals, batch: firstBatch,
 		settings: s, profile: d.Profile, state: st, metrics: d.Metrics, figures: new(figures),
 		decoder: codec.NewDecoder(codec.Settings{DefaultSource: s.DefaultSource}),
 		letters: &letters{group: s.Group},

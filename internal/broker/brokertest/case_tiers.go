@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -267,4 +268,36 @@ func tiersHeld(t *testing.T, c Cluster) {
 	b.onePerID(ids)
 	b.expectAttempts()
 	eventually(t, func() string { return w.engine.Status().Hold })
+}
+
+// tiersStuck: an enricher that answers about nothing that a worker has asked is thought
+// to be down. If it would answer about what comes later, that is found out.
+func tiersStuck(t *testing.T, c Cluster) {
+	b := tieredBundle(t, c)
+	const stuck, ids = 100, 200
+	var mu sync.Mutex
+	answers := false
+	f := &flaky{fails: func(id string, _ int) error {
+		n, err := strconv.Atoi(id)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if answers = answers || n >= stuck; !answers {
+			return &pulse.Bad{Class: pulse.EnricherDown, Message: "down"}
+		}
+		return nil
+	}}
+	w := b.startWith(b.enrichedPath(f, false))
+	b.sendWith(b.client, b.inSeries(0, stuck)...)
+	eventually(t, func() string {
+		if w.engine.Status().Hold == "" {
+			return "nobody says that the enricher is waited for"
+		}
+		return ""
+	})
+	b.sendWith(b.client, b.inSeries(stuck, ids-stuck)...)
+	b.awaitScored(ids)
+	b.onePerID(ids)
 }

@@ -94,6 +94,7 @@ func cases() []testCase {
 		{"Tiers_EachSignalIsScoredOnceAndNoneEarly", tiersOnce},
 		{"Tiers_KeepTheOrderOfASeriesWhenAsked", tiersInOrder},
 		{"Tiers_AnOutageHoldsEverything", tiersHeld},
+		{"Tiers_SignalsThatFailDoNotStopTheOthers", tiersStuck},
 		{"Path_ScoresEachSignalOnceOverACrash", realPathOnce},
 		{"Path_BadInputBecomesDeadLetters", realPathDead},
 	}

@@ -21,11 +21,14 @@ const (
 	LeaveGroup           APIKey = 13
 	SyncGroup            APIKey = 14
 	DescribeGroups       APIKey = 15
+	SaslHandshake        APIKey = 17
+	APIVersions          APIKey = 18
 	InitProducerID       APIKey = 22
 	AddPartitionsToTxn   APIKey = 24
 	AddOffsetsToTxn      APIKey = 25
 	EndTxn               APIKey = 26
 	TxnOffsetCommit      APIKey = 28
+	SaslAuthenticate     APIKey = 36
 	DescribeTransactions APIKey = 65
 )
 
@@ -56,6 +59,10 @@ var specs = map[APIKey]spec{
 	TxnOffsetCommit:    {"TxnOffsetCommit", 3, true},
 
 	DescribeTransactions: {"DescribeTransactions", 0, true},
+
+	SaslHandshake:    {"SaslHandshake", 1, false},
+	SaslAuthenticate: {"SaslAuthenticate", 1, false},
+	APIVersions:      {"ApiVersions", 0, false},
 }
 
 func (k APIKey) spec() spec {

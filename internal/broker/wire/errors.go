@@ -39,6 +39,8 @@ const (
 	GroupAuthorizationFailed           ErrorCode = 30
 	ClusterAuthorizationFailed         ErrorCode = 31
 	InvalidTimestamp                   ErrorCode = 32
+	UnsupportedSaslMechanism           ErrorCode = 33
+	IllegalSaslState                   ErrorCode = 34
 	UnsupportedVersion                 ErrorCode = 35
 	OutOfOrderSequenceNumber           ErrorCode = 45
 	DuplicateSequenceNumber            ErrorCode = 46
@@ -50,6 +52,7 @@ const (
 	TransactionalIDAuthorizationFailed ErrorCode = 53
 	OperationNotAttempted              ErrorCode = 55
 	KafkaStorageError                  ErrorCode = 56
+	SaslAuthenticationFailed           ErrorCode = 58
 	UnknownProducerID                  ErrorCode = 59
 	GroupIDNotFound                    ErrorCode = 69
 	FencedLeaderEpoch                  ErrorCode = 74
@@ -121,14 +124,14 @@ type PartitionError struct {
 // worst picks the error that decides about an answer of many partitions. Where
 // one partition is refused, the broker answers OPERATION_NOT_ATTEMPTED for the
 // others: that is never the reason.
-func worst(partitions []PartitionError) error {
+func worst(api APIKey, partitions []PartitionError) error {
 	var found error
 	for _, p := range partitions {
 		if p.Code == 0 {
 			continue
 		}
 		if found == nil || errors.Is(found, OperationNotAttempted) {
-			found = fmt.Errorf("%s-%d: %w", p.Topic, p.Partition, p.Code)
+			found = fmt.Errorf("%s-%d: %w", p.Topic, p.Partition, DeniedTopic(api, p.Code, p.Topic))
 		}
 	}
 	return found

@@ -48,6 +48,7 @@ func TestErrorCode_ConstantsHaveTheProtocolsValues(t *testing.T) {
 		wire.InvalidSessionTimeout: kerr.InvalidSessionTimeout, wire.RebalanceInProgress: kerr.RebalanceInProgress,
 		wire.TopicAuthorizationFailed: kerr.TopicAuthorizationFailed, wire.GroupAuthorizationFailed: kerr.GroupAuthorizationFailed,
 		wire.ClusterAuthorizationFailed: kerr.ClusterAuthorizationFailed, wire.InvalidTimestamp: kerr.InvalidTimestamp,
+		wire.UnsupportedSaslMechanism: kerr.UnsupportedSaslMechanism, wire.IllegalSaslState: kerr.IllegalSaslState, wire.SaslAuthenticationFailed: kerr.SaslAuthenticationFailed,
 		wire.UnsupportedVersion: kerr.UnsupportedVersion, wire.OutOfOrderSequenceNumber: kerr.OutOfOrderSequenceNumber,
 		wire.DuplicateSequenceNumber: kerr.DuplicateSequenceNumber, wire.InvalidProducerEpoch: kerr.InvalidProducerEpoch,
 		wire.InvalidTxnState: kerr.InvalidTxnState, wire.InvalidProducerIDMapping: kerr.InvalidProducerIDMapping,

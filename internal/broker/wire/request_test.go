@@ -169,6 +169,9 @@ func requests() map[string]struct {
 			&wire.FindCoordinatorRequest{Key: "txn", Type: wire.TransactionCoordinator},
 			version(&kmsg.FindCoordinatorRequest{CoordinatorKey: "txn", CoordinatorType: 1}),
 		},
+		"SASL handshake":    {&wire.SaslHandshakeRequest{Mechanism: "PLAIN"}, version(&kmsg.SASLHandshakeRequest{Mechanism: "PLAIN"})},
+		"SASL authenticate": {&wire.SaslAuthenticateRequest{Message: []byte("m")}, version(&kmsg.SASLAuthenticateRequest{SASLAuthBytes: []byte("m")})},
+		"API versions":      {&wire.APIVersionsRequest{}, version(&kmsg.ApiVersionsRequest{})},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -33,10 +34,30 @@ func payload(api wire.APIKey, r kmsg.Response) []byte {
 // field has another value, so that none can stand for another.
 func responses() map[string]responseCase {
 	cases := clusterResponses()
-	for _, more := range []map[string]responseCase{dataResponses(), txnResponses(), groupResponses()} {
+	for _, more := range []map[string]responseCase{dataResponses(), txnResponses(), groupResponses(), saslResponses()} {
 		maps.Copy(cases, more)
 	}
 	return cases
+}
+
+func saslResponses() map[string]responseCase {
+	return map[string]responseCase{
+		"SASL handshake": {
+			wire.SaslHandshake,
+			&kmsg.SASLHandshakeResponse{ErrorCode: 33, SupportedMechanisms: []string{"PLAIN", "OAUTHBEARER"}},
+			&wire.SaslHandshakeResponse{Code: 33, Mechanisms: []string{"PLAIN", "OAUTHBEARER"}},
+		},
+		"SASL authenticate": {
+			wire.SaslAuthenticate,
+			&kmsg.SASLAuthenticateResponse{ErrorCode: 58, ErrorMessage: new("why"), SASLAuthBytes: []byte("m"), SessionLifetimeMillis: 1500},
+			&wire.SaslAuthenticateResponse{Code: 58, Reason: "why", Message: []byte("m"), Lifetime: 1500 * time.Millisecond},
+		},
+		"API versions": {
+			wire.APIVersions,
+			&kmsg.ApiVersionsResponse{ErrorCode: 1, ApiKeys: []kmsg.ApiVersionsResponseApiKey{{ApiKey: 1, MinVersion: 2, MaxVersion: 3}, {ApiKey: 4}}},
+			&wire.APIVersionsResponse{Code: 1},
+		},
+	}
 }
 
 func dataResponses() map[string]responseCase {

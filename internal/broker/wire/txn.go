@@ -78,7 +78,7 @@ func (r *AddPartitionsToTxnResponse) Decode(correlationID int32, payload []byte)
 
 // Err is why the partitions were not added, nil if all were. It wraps the
 // deciding code, which is OPERATION_NOT_ATTEMPTED only if there is no other.
-func (r *AddPartitionsToTxnResponse) Err() error { return worst(r.Partitions) }
+func (r *AddPartitionsToTxnResponse) Err() error { return worst(AddPartitionsToTxn, r.Partitions) }
 
 // AddOffsetsToTxnRequest announces that the transaction will commit offsets of
 // a group.
@@ -187,7 +187,7 @@ func (r *TxnOffsetCommitResponse) Decode(correlationID int32, payload []byte) er
 
 // Err is why the offsets were refused, nil if none was. After a refusal the
 // transaction must be aborted: EndTxn would commit it all the same.
-func (r *TxnOffsetCommitResponse) Err() error { return worst(r.Partitions) }
+func (r *TxnOffsetCommitResponse) Err() error { return worst(TxnOffsetCommit, r.Partitions) }
 
 // EndTxnRequest commits or aborts the transaction.
 type EndTxnRequest struct {
