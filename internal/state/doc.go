@@ -91,9 +91,9 @@
 //     wholes only              4,041  1,010    253     51     16
 //     with steps                 164     47     24     19     12
 //
-//     A series takes 700 bytes and what its detector takes, 4 KB at most, in memory
-//     (TestStats_BytesOfASeries), and a copy of both for each outstanding batch that
-//     advances it.
+//     A series takes 2.9 KB in memory after 400 observations, 2.3 KB of them its
+//     detector's, and 5 KB at most (TestStats_BytesOfASeries); as much again for each
+//     outstanding batch that advances it.
 //
 //   - Steps that a restore finds are taken when the series is asked for. Else a
 //     worker that takes over a task would take those of all its series first.
