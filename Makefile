@@ -26,6 +26,16 @@ SEED ?= 0
 GOLANGCI_VERSION := v2.15.0
 TOOLS := .cache/tools/golangci-lint-$(GOLANGCI_VERSION)
 GOLANGCI := $(TOOLS)/golangci-lint
+# What checks and packs what is deployed (about 3 min together, once). promtool without its service discoveries, which it needs for nothing here.
+HELM_VERSION := v4.3.1
+PROMETHEUS_VERSION := v0.316.0
+CYCLONEDX_VERSION := v1.10.0
+HELM := $(CURDIR)/.cache/tools/helm-$(HELM_VERSION)/helm
+PROMTOOL := $(CURDIR)/.cache/tools/promtool-$(PROMETHEUS_VERSION)/promtool
+CYCLONEDX := $(CURDIR)/.cache/tools/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
+# Where release puts what it makes; CACHE=shared makes it quicker and its second build a weaker check.
+RELEASE ?= bin/release
+CACHE ?=
 INTEGRATION_LOG := .cache/integration.log
 
 .PHONY: help
@@ -121,6 +131,22 @@ bench-state: ## the state at full size: bytes an ID, pauses, changelog, restore;
 	$(GO) test -run '^$$' -bench Scale -benchtime 1x -timeout 20m $(TESTFLAGS) ./internal/state -full
 	$(GO) test -tags integration -count=1 -timeout 30m -v -run TestState_IsRestoredAfterManyRecords $(TESTFLAGS) ./integration -state-records 10000000
 
+.PHONY: deployment
+deployment: $(HELM) $(PROMTOOL) ## chart, alerts and dashboard: linted, rendered, and run against the metrics of a running service
+	$(HELM) lint --strict --quiet deploy/helm/pulse-scorer --set kafka.brokers=kafka:9092
+	$(PROMTOOL) check config --syntax-only deploy/compose/prometheus.yaml
+	$(PROMTOOL) check rules --lint=all --lint-fatal deploy/prometheus/alerts.yaml
+	$(PROMTOOL) test rules deploy/prometheus/alerts_test.yaml
+	HELM=$(HELM) PROMTOOL=$(PROMTOOL) $(GO) test -tags deployment -count=1 -timeout 10m $(TESTFLAGS) ./deploy
+
+.PHONY: image
+image: ## build the service's image with the Go of this machine; needs a container engine and no registry
+	deploy/image.sh
+
+.PHONY: release
+release: $(HELM) $(CYCLONEDX) ## binaries, SBOMs, chart and checksums of the commit in bin/release, made twice and compared
+	HELM=$(HELM) CYCLONEDX=$(CYCLONEDX) CACHE=$(CACHE) deploy/release.sh $(RELEASE)
+
 .PHONY: ci
 ci: ## everything that decides whether a change is good; installs what it needs (root, Debian)
 	bash .ci/run
@@ -132,3 +158,18 @@ clean: ## remove what was built here; the cache of broker jars stays
 $(GOLANGCI):
 	@echo "building golangci-lint $(GOLANGCI_VERSION), once"
 	@GOBIN=$(CURDIR)/$(TOOLS) GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+# tool builds a Go program into the folder of a target, by its version and nothing else.
+define tool
+	@echo "building $(notdir $@), once"
+	@GOBIN=$(dir $@) GOFLAGS= $(GO) install $(2) $(1)
+endef
+
+$(HELM):
+	$(call tool,helm.sh/helm/v4/cmd/helm@$(HELM_VERSION))
+
+$(PROMTOOL):
+	$(call tool,github.com/prometheus/prometheus/cmd/promtool@$(PROMETHEUS_VERSION),-tags remove_all_sd)
+
+$(CYCLONEDX):
+	$(call tool,github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION))
