@@ -26,12 +26,15 @@ SEED ?= 0
 GOLANGCI_VERSION := v2.15.0
 TOOLS := .cache/tools/golangci-lint-$(GOLANGCI_VERSION)
 GOLANGCI := $(TOOLS)/golangci-lint
-# What checks and packs what is deployed (about 3 min together, once). promtool without its service discoveries, which it needs for nothing here.
+# What checks and packs what is deployed (about 3 min together, once). promtool with the one service discovery that is used here.
 HELM_VERSION := v4.3.1
 PROMETHEUS_VERSION := v0.316.0
 CYCLONEDX_VERSION := v1.10.0
+COMMA := ,
 HELM := $(CURDIR)/.cache/tools/helm-$(HELM_VERSION)/helm
 PROMTOOL := $(CURDIR)/.cache/tools/promtool-$(PROMETHEUS_VERSION)/promtool
+KUBERNETES_VALIDATE_VERSION := 1.37.0
+KUBERNETES_VALIDATE := $(CURDIR)/.cache/tools/kubernetes-validate-$(KUBERNETES_VALIDATE_VERSION)
 CYCLONEDX := $(CURDIR)/.cache/tools/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
 # Where release puts what it makes; CACHE=shared makes it quicker and its second build a weaker check.
 RELEASE ?= bin/release
@@ -132,12 +135,12 @@ bench-state: ## the state at full size: bytes an ID, pauses, changelog, restore;
 	$(GO) test -tags integration -count=1 -timeout 30m -v -run TestState_IsRestoredAfterManyRecords $(TESTFLAGS) ./integration -state-records 10000000
 
 .PHONY: deployment
-deployment: $(HELM) $(PROMTOOL) ## chart, alerts and dashboard: linted, rendered, and run against the metrics of a running service
+deployment: $(HELM) $(PROMTOOL) $(KUBERNETES_VALIDATE) ## chart, alerts and dashboard: linted, rendered, and run against the metrics of a running service
 	$(HELM) lint --strict --quiet deploy/helm/pulse-scorer --set kafka.brokers=kafka:9092
 	$(PROMTOOL) check config --syntax-only deploy/compose/prometheus.yaml
 	$(PROMTOOL) check rules --lint=all --lint-fatal deploy/prometheus/alerts.yaml
 	$(PROMTOOL) test rules deploy/prometheus/alerts_test.yaml
-	HELM=$(HELM) PROMTOOL=$(PROMTOOL) $(GO) test -tags deployment -count=1 -timeout 10m $(TESTFLAGS) ./deploy
+	HELM=$(HELM) PROMTOOL=$(PROMTOOL) KUBERNETES_VALIDATE=$(KUBERNETES_VALIDATE) $(GO) test -tags deployment -count=1 -timeout 10m $(TESTFLAGS) ./deploy
 
 .PHONY: image
 image: ## build the service's image with the Go of this machine; needs a container engine and no registry
@@ -169,7 +172,14 @@ $(HELM):
 	$(call tool,helm.sh/helm/v4/cmd/helm@$(HELM_VERSION))
 
 $(PROMTOOL):
-	$(call tool,github.com/prometheus/prometheus/cmd/promtool@$(PROMETHEUS_VERSION),-tags remove_all_sd)
+	$(call tool,github.com/prometheus/prometheus/cmd/promtool@$(PROMETHEUS_VERSION),-tags remove_all_sd$(COMMA)enable_dns_sd)
 
 $(CYCLONEDX):
 	$(call tool,github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION))
+
+# A Python package, because it carries the types of every Kubernetes version. Moved when complete.
+$(KUBERNETES_VALIDATE):
+	@echo "installing kubernetes-validate $(KUBERNETES_VALIDATE_VERSION), once"
+	@rm -rf $@.new
+	@python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target $@.new kubernetes-validate==$(KUBERNETES_VALIDATE_VERSION)
+	@mv $@.new $@

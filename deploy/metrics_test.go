@@ -194,11 +194,11 @@ func TestQueryFaults_AreSeen(t *testing.T) {
 	metrics := known("pulse_a{x=\"1\",y=\"}\"} 1\npulse_b 2\n")
 	for query, faults := range map[string]int{
 		`sum by (x, job) (rate(pulse_a{y="2",job="j"}[5m])) / pulse_b`: 0,
-		`pulse_c`:                1,
-		`pulse_a{z="1"}`:         1,
-		`sum by (z) (pulse_a)`:   1,
-		`pulse_b * on (x) group_left () pulse_b`: 1,
-		`max(pulse_model_mae)`:   0,
+		`pulse_c`:                                 1,
+		`pulse_a{z="1"}`:                          1,
+		`sum by (z) (pulse_a)`:                    1,
+		`pulse_b * on (x) group_left () pulse_b`:  1,
+		`max(pulse_model_mae)`:                    0,
 		`pulse_topics_recreated_total{topic="t"}`: 0,
 	} {
 		if got := queryFaults(query, metrics); len(got) != faults {

@@ -43,7 +43,8 @@ func TestRunbook_LinksToItsOwnEntries(t *testing.T) {
 	t.Parallel()
 	runbook := string(read(t, "RUNBOOK.md"))
 	for _, link := range regexp.MustCompile(`\[(\w+)\]\(#(\w+)\)`).FindAllStringSubmatch(runbook, -1) {
-		if !strings.Contains(runbook, "\n## "+link[1]+"\n") || strings.ToLower(link[1]) != link[2] {
+		anchor := strings.ToLower(link[1])
+		if !strings.Contains(runbook, "\n## "+link[1]+"\n") || link[2] != anchor {
 			t.Errorf("link %s leads nowhere", link[0])
 		}
 	}

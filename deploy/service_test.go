@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -77,6 +78,8 @@ func answer(w http.ResponseWriter, r *http.Request) {
 func expose() (text string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), hangGuard)
 	defer cancel()
+	// As in the chart, so that the limit is exposed; it is far above what is used.
+	debug.SetMemoryLimit(1 << 40)
 	enricher := httptest.NewServer(http.HandlerFunc(answer))
 	defer enricher.Close()
 	broker, err := devbroker.Start(devbroker.Settings{Topics: []devbroker.Topic{{Name: "pulse.signals", Partitions: 1}}})

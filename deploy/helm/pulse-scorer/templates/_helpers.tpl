@@ -140,6 +140,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if .Values.adminToken.secretName }}{{ $_ := set $env "PULSE_ADMIN_TOKEN_FILE" (printf "/etc/pulse-scorer/admin/%s" .Values.adminToken.secretKey) }}{{ end -}}
 {{- if .Values.enricherToken.secretName }}{{ $_ := set $env "PULSE_ENRICHER_TOKEN_FILE" (printf "/etc/pulse-scorer/enricher/%s" .Values.enricherToken.secretKey) }}{{ end -}}
 {{- with include "pulse-scorer.goMemoryLimit" . }}{{ $_ := set $env "GOMEMLIMIT" . }}{{ end -}}
-{{- range $name, $value := .Values.env }}{{ $_ := set $env $name (toString $value) }}{{ end -}}
+{{- range $name, $value := .Values.env -}}
+{{- /* Helm reads every number as a float, and would write 2000000 as 2e+06. */ -}}
+{{- if and (kindIs "float64" $value) (eq (floor $value) $value) }}{{ $value = int64 $value }}{{ end -}}
+{{- $_ := set $env $name (toString $value) -}}
+{{- end -}}
 {{- toYaml $env -}}
 {{- end -}}
