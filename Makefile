@@ -109,6 +109,10 @@ integration: ## tests on a real Kafka: a container, or the cluster in PULSE_TEST
 	@grep -qE 'real Kafka: ' $(INTEGRATION_LOG) || { echo "integration: no test had a real Kafka" >&2; exit 1; }
 	@echo "integration: $$(grep -cE '^ *--- PASS' $(INTEGRATION_LOG)) tests passed on a real Kafka, 0 skipped"
 
+.PHONY: integration-image
+integration-image: ## the service's own image, built and started beside a broker's; needs a container engine and nothing else
+	$(GO) test -tags integration,image -count=1 -timeout 15m -v $(TESTFLAGS) ./integration/image
+
 .PHONY: chaos
 chaos: ## KILLS (20) workers killed under load, and every request disturbed, on a real Kafka; integration does less of it
 	$(GO) test -tags integration -count=1 -timeout 20m -v -run 'TestChaos|TestFaults' $(TESTFLAGS) ./integration -kills $(KILLS) -timed
@@ -123,7 +127,7 @@ rebalance: ## what JOINS (10) joining workers and static restarts cost the other
 
 .PHONY: integration-local
 integration-local: ## the same where no image can be pulled: builds one, starts a container engine if none runs (root)
-	integration/kafka/with-image.sh $(MAKE) --no-print-directory integration
+	integration/kafka/with-image.sh $(MAKE) --no-print-directory integration-image integration
 
 .PHONY: bench-micro
 bench-micro: ## micro benchmarks of all packages
