@@ -32,7 +32,7 @@ archive() { # ARCHIVE DIR FILE...
 # chart packs the Helm chart under the release's version. A commit without a tag has none that a chart may have, and becomes 0.0.0.
 chart() { # CLONE OUT
   local version=$VERSION unpacked=$2/chart
-  [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+ ]] || version=0.0.0-$version
+  [[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+ ]] || version=0.0.0-g$version
   "$HELM" package "$1/deploy/helm/pulse-scorer" --version "$version" --app-version "$VERSION" -d "$2" >/dev/null
   # helm writes the time of packing into the archive.
   mkdir "$unpacked"

@@ -31,6 +31,7 @@ const (
 // The image scores records beside a broker, without root and on a read-only file system, says by /readyz when it is ready, and ends
 // with 0 when it is stopped.
 func TestImage_ScoresWithoutRootOnAReadOnlyFileSystem(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), hangGuard)
 	defer cancel()
 	build(ctx, t)
