@@ -11,13 +11,14 @@ import (
 // always import itself. Everything is written out, so that a new package has to find its place here.
 func mayImport() map[string][]string {
 	inner := []string{"internal/pulse"}
-	path := []string{"internal/pulse", "internal/scoring", "internal/codec", "internal/state", "internal/retry"}
+	path := []string{"internal/pulse", "internal/anomaly", "internal/scoring", "internal/codec", "internal/state", "internal/retry"}
 	engine := append(slices.Clone(path), "internal/pipeline")
 	application := append(slices.Clone(engine), "internal/audit", "internal/broker", "internal/deadletter", "internal/enricher", "internal/config", "internal/ops", "internal/console",
 		"internal/devbroker", "internal/ndjson", "internal/sample", "schemas")
 	commands := append(slices.Clone(application), "internal/app")
 	return map[string][]string{
 		"internal/pulse":      nil,
+		"internal/anomaly":    nil,
 		"internal/scoring":    inner,
 		"internal/codec":      inner,
 		"internal/state":      inner,
@@ -64,7 +65,7 @@ func owners() map[string][]string {
 
 // pure are the parts that do no I/O and ask no clock; os and its kin are how one would begin to.
 func pure() []string {
-	return []string{"internal/pulse", "internal/scoring", "internal/codec", "internal/state", "internal/retry", "internal/audit", "internal/deadletter"}
+	return []string{"internal/pulse", "internal/anomaly", "internal/scoring", "internal/codec", "internal/state", "internal/retry", "internal/audit", "internal/deadletter"}
 }
 
 func TestImports_PointInward(t *testing.T) {
