@@ -11,6 +11,7 @@ import (
 // always import itself. Everything is written out, so that a new package has to find its place here.
 func mayImport() map[string][]string {
 	inner := []string{"internal/pulse"}
+	detecting := []string{"internal/pulse", "internal/anomaly"}
 	path := []string{"internal/pulse", "internal/anomaly", "internal/scoring", "internal/codec", "internal/state", "internal/retry"}
 	engine := append(slices.Clone(path), "internal/pipeline")
 	application := append(slices.Clone(engine), "internal/audit", "internal/broker", "internal/deadletter", "internal/enricher", "internal/config", "internal/ops", "internal/console",
@@ -19,9 +20,9 @@ func mayImport() map[string][]string {
 	return map[string][]string{
 		"internal/pulse":      nil,
 		"internal/anomaly":    nil,
-		"internal/scoring":    inner,
+		"internal/scoring":    detecting,
 		"internal/codec":      inner,
-		"internal/state":      inner,
+		"internal/state":      detecting,
 		"internal/audit":      inner,
 		"internal/retry":      inner,
 		"internal/config":     inner,
