@@ -1,80 +1,238 @@
 package anomaly
 
 import (
-	"encoding/binary"
-	"errors"
-	"fmt"
 	"math"
 	"unsafe"
 )
 
-// DefaultThreshold is the score from which a value counts as an anomaly.
-const DefaultThreshold = 0.999
-
 const (
-	version = 0
-	encoded = 1 + 4*8
-	warmUp  = 50
-	rate    = 1.0 / 50
+	// warmUp is how many values are learned before the first score.
+	warmUp = 100
+	// settle is how many values go by before novelty is remembered: the first
+	// ones are all new.
+	settle = 50
+	// horizon is how many values the memory counts before it forgets half.
+	horizon = 8192
+	// headroom is how many binary orders of magnitude a value may lie above the unit.
+	headroom = 40
+	// dust is what rounding can make of a distance, as a share of the value's size.
+	dust = 1.0 / (1 << 32)
 )
 
-// Detector scores the values of one series. Its zero value is a new series.
-// It is not for concurrent use.
+// Rates of running means: 2/(rate) is about how many values they look back.
+const (
+	levelRate  = 1.0 / 1000
+	fastRate   = 1.0 / 5
+	slowRate   = 1.0 / 20
+	spreadRate = 1.0 / 20
+	calmRate   = 1.0 / 500
+)
+
+// The statistics whose novelty is judged.
+const (
+	residual         = iota // value less what is usual at this hour
+	weekResidual            // the same, with what is usual for the day of the week
+	fastResidual            // residual over the last few values
+	slowWeekResidual        // weekResidual over the last twenty or so
+	spread                  // how much values vary now, against how much they usually do
+	statistics
+)
+
+// Detector scores the values of one series. Its zero value is a new series. It
+// is not for concurrent use, and is copied with CopyFrom only.
 type Detector struct {
-	count          uint64
-	mean, variance float64
-	at             int64
+	count uint64
+	// n is how many values the novelties have counted, after forgetting.
+	n uint32
+	// unit is the exponent of two by which values are divided, so that all
+	// arithmetic stays far from the ends of float64 and float32; set with the
+	// first value that is not 0.
+	unit    int32
+	unitSet bool
+
+	visit      int64 // the hour since 1970 that is being visited
+	visitMean  float64
+	visitCount uint32
+
+	level      float64 // mean in the long run
+	fast, slow float64 // of residual, of weekResidual
+	centre     float64 // mean of the last values
+	recent     float64 // mean distance from centre of the last values
+	calm       float64 // the same in the long run
+
+	episode episode
+	// Both are nil while the series is young.
+	season  *season
+	novelty *[statistics]novelty
 }
 
-// Next scores value, which was observed at atMicros (microseconds since 1970),
-// and learns it. The score is in [0,1], and 0 while the series is too young.
+// Next scores value, observed at atMicros (microseconds since 1970), and learns it. The score
+// is in [0,1]; 0 during the first 100 values, and for a value that is not
+// finite, which is not learned. Times may repeat, jump and run backwards.
 func (d *Detector) Next(atMicros int64, value float64) (score float64) {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
 		return 0
 	}
-	value = math.Max(-1e150, math.Min(1e150, value))
-	delta := value - d.mean
-	if d.count >= warmUp && d.variance > 0 {
-		score = math.Erf(math.Abs(delta) / math.Sqrt(d.variance) / math.Sqrt2)
-	}
-	step := max(rate, 1/(float64(d.count)+1))
-	d.mean += float64(step * delta)
-	d.variance = float64((1 - step) * (d.variance + float64(step*float64(delta*delta))))
+	v := d.scaled(value)
 	d.count++
-	d.at = atMicros
-	return score
+	values, weekKnown, size := d.observe(hourOf(atMicros), v)
+	if d.count <= settle {
+		return 0
+	}
+	bits := d.surprise(values, weekKnown, size)
+	if d.count <= warmUp {
+		return 0
+	}
+	return d.episode.score(bits, d.count)
 }
 
-// CopyFrom makes d a deep copy of o.
-func (d *Detector) CopyFrom(o *Detector) { *d = *o }
-
-// AppendBinary appends the detector's exact state to dst.
-func (d *Detector) AppendBinary(dst []byte) ([]byte, error) {
-	dst = append(dst, version)
-	dst = binary.LittleEndian.AppendUint64(dst, d.count)
-	dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(d.mean))
-	dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(d.variance))
-	return binary.LittleEndian.AppendUint64(dst, uint64(d.at)), nil
+// scaled returns value in units of the series; a value far above the unit
+// makes a new one.
+func (d *Detector) scaled(value float64) float64 {
+	_, exponent := math.Frexp(value)
+	if value != 0 && (!d.unitSet || exponent > int(d.unit)+headroom) {
+		if d.unitSet {
+			d.rescale(int(d.unit) - exponent)
+		}
+		d.unit, d.unitSet = int32(exponent), true
+	}
+	return math.Ldexp(value, -int(d.unit))
 }
 
-// UnmarshalBinary restores what AppendBinary wrote; d is unchanged on error.
-func (d *Detector) UnmarshalBinary(src []byte) error {
-	if len(src) != encoded {
-		return fmt.Errorf("detector state has %d bytes, want %d", len(src), encoded)
+func (d *Detector) rescale(exponent int) {
+	for _, x := range []*float64{&d.visitMean, &d.level, &d.fast, &d.slow, &d.centre, &d.recent, &d.calm} {
+		*x = math.Ldexp(*x, exponent)
 	}
-	if src[0] != version {
-		return fmt.Errorf("detector state has version %d, want %d", src[0], version)
+	if d.season != nil {
+		d.season.rescale(exponent)
 	}
-	mean := math.Float64frombits(binary.LittleEndian.Uint64(src[9:]))
-	variance := math.Float64frombits(binary.LittleEndian.Uint64(src[17:]))
-	if math.IsNaN(mean) || math.IsInf(mean, 0) || !(variance >= 0) || math.IsInf(variance, 0) {
-		return errors.New("detector state holds numbers that are not finite")
+	if d.novelty != nil {
+		for i := range spread {
+			d.novelty[i].rescale(exponent)
+		}
 	}
-	d.count = binary.LittleEndian.Uint64(src[1:])
-	d.mean, d.variance = mean, variance
-	d.at = int64(binary.LittleEndian.Uint64(src[25:]))
-	return nil
+}
+
+// observe computes the statistics of v and learns it. size is the magnitude against
+// which rounding is judged; weekKnown says that the day of the week has been seen.
+func (d *Detector) observe(hour int64, v float64) (values [statistics]float64, weekKnown bool, size float64) {
+	base, extra, weekKnown := d.usual(hour, v)
+	values[residual] = v - base
+	values[weekResidual] = v - base - extra
+	d.learnVisit(hour, v)
+
+	young := 1 / float64(d.count)
+	d.level = toward(d.level, v, max(levelRate, young))
+	d.fast = toward(d.fast, values[residual], max(fastRate, young))
+	d.slow = toward(d.slow, values[weekResidual], max(slowRate, young))
+	deviation := math.Abs(v - d.centre)
+	if d.count == 1 {
+		deviation = 0
+	}
+	d.centre = toward(d.centre, v, max(spreadRate, young))
+	d.recent = toward(d.recent, deviation, max(spreadRate, young))
+	d.calm = toward(d.calm, deviation, max(calmRate, young))
+	values[fastResidual], values[slowWeekResidual] = d.fast, d.slow
+	if d.calm > 0 {
+		values[spread] = d.recent / d.calm
+	}
+	return values, weekKnown, math.Abs(v) + math.Abs(base)
+}
+
+// usual returns what is usual at an hour, the day of the week apart.
+func (d *Detector) usual(hour int64, v float64) (base, extra float64, weekKnown bool) {
+	if d.season != nil {
+		base, extra, ok, weekKnown := d.season.usual(ofWeek(hour))
+		if ok {
+			return base, extra, weekKnown
+		}
+	}
+	if d.count == 1 {
+		return v, 0, false
+	}
+	return d.level, 0, false
+}
+
+// learnVisit adds v to the visit of its hour; another hour ends the visit before.
+func (d *Detector) learnVisit(hour int64, v float64) {
+	if d.visitCount > 0 && hour != d.visit {
+		if d.season == nil {
+			d.season = new(season)
+		}
+		d.season.learn(ofWeek(d.visit), d.visitMean)
+		d.visitCount = 0
+	}
+	if d.visitCount < math.MaxUint32 {
+		d.visitCount++
+	}
+	if d.visitCount == 1 {
+		d.visit, d.visitMean = hour, 0
+	}
+	d.visitMean = toward(d.visitMean, v, 1/float64(d.visitCount))
+}
+
+// surprise joins the surprises of all statistics, in bits: between their sum,
+// which would ask for all of them, and the largest, which would take any.
+func (d *Detector) surprise(values [statistics]float64, weekKnown bool, size float64) float64 {
+	if d.novelty == nil {
+		d.novelty = new([statistics]novelty)
+	}
+	total := 0.0
+	for i := range d.novelty {
+		least := float64(dust * size)
+		if i == spread {
+			least = dust
+		}
+		bits := d.novelty[i].surprise(values[i], least, d.n)
+		if !weekKnown && (i == weekResidual || i == slowWeekResidual) {
+			continue // it is but a repetition of the others
+		}
+		total += float64(bits * math.Sqrt(bits))
+	}
+	if d.n++; d.n >= horizon {
+		d.n /= 2
+		for i := range d.novelty {
+			d.novelty[i].fade()
+		}
+	}
+	if total == 0 {
+		return 0
+	}
+	return exp2(float64(log2(total) * (2.0 / 3)))
+}
+
+// CopyFrom makes d a deep copy of o. It allocates only what d lacks.
+func (d *Detector) CopyFrom(o *Detector) {
+	if d == o {
+		return
+	}
+	season, novelties := d.season, d.novelty // reused
+	*d = *o
+	d.season, d.novelty = nil, nil
+	if o.season != nil {
+		if season == nil {
+			season = new(*o.season)
+		}
+		*season = *o.season
+		d.season = season
+	}
+	if o.novelty != nil {
+		if novelties == nil {
+			novelties = new(*o.novelty)
+		}
+		*novelties = *o.novelty
+		d.novelty = novelties
+	}
 }
 
 // Size is the number of bytes that the detector holds, itself included.
-func (d *Detector) Size() int { return int(unsafe.Sizeof(*d)) }
+func (d *Detector) Size() int {
+	size := int(unsafe.Sizeof(*d))
+	if d.season != nil {
+		size += int(unsafe.Sizeof(*d.season))
+	}
+	if d.novelty != nil {
+		size += int(unsafe.Sizeof(*d.novelty))
+	}
+	return size
+}
