@@ -11,6 +11,8 @@ const (
 	// settle is how many values go by before novelty is remembered: the first
 	// ones are all new.
 	settle = 50
+	// infancy is the age at which surprises count half: where little was seen, most is new.
+	infancy = 120
 	// horizon is how many values the memory counts before it forgets half.
 	horizon = 8192
 	// headroom is how many binary orders of magnitude a value may lie above the unit.
@@ -198,7 +200,8 @@ func (d *Detector) surprise(values [statistics]float64, weekKnown bool, size flo
 	if total == 0 {
 		return 0
 	}
-	return exp2(float64(log2(total) * (2.0 / 3)))
+	age := float64(d.count)
+	return float64(exp2(float64(log2(total)*(2.0/3))) * (age / (age + infancy)))
 }
 
 // CopyFrom makes d a deep copy of o. It allocates only what d lacks.

@@ -7,8 +7,8 @@ const (
 	longestRest = 600
 	// further is how many more bits than the alarm a value needs to be one of its own.
 	further = 4
-	// heldBits is the most a value within an episode has otherwise: a score of 0.99.
-	heldBits = 6
+	// heldScore is the most that a value within an episode gets otherwise.
+	heldScore = 0.99
 )
 
 // episode is the time after an alarm. One cause makes many unlikely values; in statistics of extremes they are one
@@ -26,7 +26,7 @@ func (e *episode) score(bits float64, count uint64) float64 {
 	if e.rest > 0 {
 		e.rest--
 		if bits < e.peak+further {
-			return likelihood(min(bits, heldBits))
+			return min(heldScore, likelihood(bits))
 		}
 	}
 	score := likelihood(bits)
