@@ -76,9 +76,9 @@ func (s *season) append(dst []byte) []byte {
 			dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(x))
 		}
 	}
-	for h, x := range s.days {
+	for h := range s.days {
 		if s.seenDays[h/64]>>(h%64)&1 != 0 {
-			dst = appendFloat32(dst, x)
+			dst = appendFloat32(dst, s.days[h])
 		}
 	}
 	return dst

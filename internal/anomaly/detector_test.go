@@ -359,6 +359,37 @@ func TestUnmarshalBinary_RefusesWhatWasNotWritten(t *testing.T) {
 	}
 }
 
+// A state with a changed byte is refused, or it is that of a detector that works.
+func TestUnmarshalBinary_SurvivesChangedBytes(t *testing.T) {
+	t.Parallel()
+	s := ordinary(3000, 4)[9]
+	var d Detector
+	for i, v := range s.values {
+		d.Next(s.times[i], v)
+	}
+	state := encode(t, &d)
+	r := rand.New(rand.NewPCG(9, 9))
+	refused := 0
+	for i := range 3 * len(state) {
+		bad := slices.Clone(state)
+		bad[i%len(bad)] ^= byte(1 + r.IntN(255))
+		var changed Detector
+		if err := changed.UnmarshalBinary(bad); err != nil {
+			refused++
+			continue
+		}
+		for k := range 60 {
+			v := math.Ldexp(float64(k%13-6), k*37%2000-1000)
+			if score := changed.Next(int64(3000+k)*step, v); !(score >= 0 && score <= 1) {
+				t.Fatalf("byte %d changed: %v scores %v", i%len(bad), v, score)
+			}
+		}
+	}
+	if refused == 0 || refused == 3*len(state) {
+		t.Errorf("%d of %d changed states refused", refused, 3*len(state))
+	}
+}
+
 func encode(t testing.TB, d *Detector) []byte {
 	t.Helper()
 	state, err := d.AppendBinary(nil)

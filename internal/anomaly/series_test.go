@@ -130,7 +130,7 @@ func ordinary(n int, seed uint64) []series {
 func poisson(r *rand.Rand, mean float64) int {
 	n := 0
 	for left := math.Exp(-mean); ; n++ {
-		if left = left / max(r.Float64(), 1e-300); left >= 1 {
+		if left /= max(r.Float64(), 1e-300); left >= 1 {
 			return n
 		}
 	}

@@ -9,7 +9,7 @@ import (
 // Profile weighs what a detector does, per event.
 type Profile struct{ TruePositive, FalsePositive, FalseNegative float64 }
 
-// The benchmark's three profiles.
+// Standard is the benchmark's main profile.
 func Standard() Profile { return Profile{TruePositive: 1, FalsePositive: 0.11, FalseNegative: 1} }
 
 // RewardLowFP has false alarms cost twice as much.
