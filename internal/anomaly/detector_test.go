@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// What a score means: of values of series without anomalies, about 10, 1 and 0.1 % have at least 0.9, 0.99 and 0.999. Early
-// scores may come twice as often. Held over ten kinds of series, on seeds that the calibration has not seen.
+// What a score means: of the values of series without anomalies about 1 and 0.1 % have at least 0.99 and 0.999, and not more
+// than some 10 % have 0.9. Held over ten kinds of series, on seeds that the calibration has not seen.
 func TestScore_IsCalibratedWithoutAnomalies(t *testing.T) {
 	t.Parallel()
 	levels := []float64{0.9, 0.99, 0.999, DefaultThreshold}
@@ -36,11 +36,12 @@ func TestScore_IsCalibratedWithoutAnomalies(t *testing.T) {
 		for k, level := range levels {
 			rate := float64(counts[k]) / float64(total)
 			line += fmt.Sprintf("  >= %v: %.5f", level, rate)
-			if most := age.most * (1 - level); rate > most {
-				t.Errorf("%s series: %.5f of the scores are at least %v, want at most %.5f", age.name, rate, level, most)
+			least, most := 0.4*(1-level), 1.6*(1-level)
+			if level < 0.99 {
+				least = 0
 			}
-			if least := 0.2 * (1 - level); rate < least && level > 0.9 {
-				t.Errorf("%s series: %.5f of the scores are at least %v, want at least %.5f", age.name, rate, level, least)
+			if rate < least || rate > most {
+				t.Errorf("%s series: %.5f of the scores are at least %v, want %.5f to %.5f", age.name, rate, level, least, most)
 			}
 		}
 		t.Log(line)

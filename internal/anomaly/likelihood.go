@@ -14,6 +14,9 @@ var calibration = [...]struct{ bits, decades float64 }{{0, 0}, {2, 1}, {6, 2}, {
 // likelihood is the score of a surprise: the share of values that have less.
 // Beyond the calibration the last line goes on.
 func likelihood(bits float64) float64 {
+	if bits <= 0 {
+		return 0 // most values
+	}
 	i := 1
 	for i < len(calibration)-1 && bits > calibration[i].bits {
 		i++

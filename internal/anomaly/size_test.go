@@ -13,14 +13,14 @@ func TestSize_IsBoundedAndSmallWhenYoung(t *testing.T) {
 				young = d.Size()
 			}
 		}
-		if young > 160 {
-			t.Errorf("%s: %d bytes after 10 values, want at most 160", s.name, young)
+		if young > 128 {
+			t.Errorf("%s: %d bytes after 10 values, want at most 128", s.name, young)
 		}
-		if size := d.Size(); size > 2100 {
-			t.Errorf("%s: %d bytes, want at most 2100", s.name, size)
+		if size := d.Size(); size > 2048 {
+			t.Errorf("%s: %d bytes, want at most 2048", s.name, size)
 		}
-		if stored := len(encode(t, &d)); stored > 2200 {
-			t.Errorf("%s: %d bytes stored, want at most 2200", s.name, stored)
+		if stored := len(encode(t, &d)); stored > 2000 {
+			t.Errorf("%s: %d bytes stored, want at most 2000", s.name, stored)
 		}
 	}
 }
