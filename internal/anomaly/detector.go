@@ -11,17 +11,24 @@ const (
 	// settle is how many values go by before novelty is remembered: the first
 	// ones are all new.
 	settle = 50
-	// infancy is the age at which surprises count half: where little was seen, most is new.
+	// infancy is the age at which surprises count half: where little was seen,
+	// most is new.
 	infancy = 120
 	// horizon is how many values the memory counts before it forgets half.
 	horizon = 8192
-	// headroom is how many binary orders of magnitude a value may lie above the unit.
+	// headroom is how many powers of two a value may lie above the unit.
 	headroom = 40
-	// dust is what rounding can make of a distance, as a share of the value's size.
-	dust = 1.0 / (1 << 32)
+	// tolerance is how many usual deviations a value may lie from what is usual
+	// at its hour and still be learned in full.
+	tolerance = 10
+	// immaterial is a distance that is no novelty, as a share of the usual
+	// deviation: in a series that repeats itself exactly anything else would be one.
+	immaterial = 1.0 / 1024
+	// rounding is the same as a share of the value's size.
+	rounding = 1.0 / (1 << 32)
 )
 
-// Rates of running means: 2/(rate) is about how many values they look back.
+// Rates of running means: what a value weighs against all before it.
 const (
 	levelRate  = 1.0 / 1000
 	fastRate   = 1.0 / 5
@@ -77,11 +84,11 @@ func (d *Detector) Next(atMicros int64, value float64) (score float64) {
 	}
 	v := d.scaled(value)
 	d.count++
-	values, weekKnown, size := d.observe(hourOf(atMicros), v)
+	values, weekKnown, least := d.observe(hourOf(atMicros), v)
 	if d.count <= settle {
 		return 0
 	}
-	bits := d.surprise(values, weekKnown, size)
+	bits := d.surprise(values, weekKnown, least)
 	if d.count <= warmUp {
 		return 0
 	}
@@ -115,16 +122,24 @@ func (d *Detector) rescale(exponent int) {
 	}
 }
 
-// observe computes the statistics of v and learns it. size is the magnitude against
-// which rounding is judged; weekKnown says that the day of the week has been seen.
-func (d *Detector) observe(hour int64, v float64) (values [statistics]float64, weekKnown bool, size float64) {
-	base, extra, weekKnown := d.usual(hour, v)
+// observe computes the statistics of v and learns it. weekKnown says that the day of the
+// week has been seen; distances up to least are none.
+func (d *Detector) observe(hour int64, v float64) (values [statistics]float64, weekKnown bool, least float64) {
+	base, extra, hourKnown, weekKnown := d.usual(hour, v)
 	values[residual] = v - base
 	values[weekResidual] = v - base - extra
-	d.learnVisit(hour, v)
+
+	learned := v
+	if hourKnown {
+		// A value far out counts in part only, or it would spoil its hour for days (TestNext_OutlierHasNoEcho);
+		// unless those just before it were out there too.
+		most := float64(tolerance*d.calm) + float64(2*math.Abs(d.fast))
+		learned = base + max(-most, min(most, v-base))
+	}
+	d.learnVisit(hour, learned)
 
 	young := 1 / float64(d.count)
-	d.level = toward(d.level, v, max(levelRate, young))
+	d.level = toward(d.level, learned, max(levelRate, young))
 	d.fast = toward(d.fast, values[residual], max(fastRate, young))
 	d.slow = toward(d.slow, values[weekResidual], max(slowRate, young))
 	deviation := math.Abs(v - d.centre)
@@ -138,21 +153,24 @@ func (d *Detector) observe(hour int64, v float64) (values [statistics]float64, w
 	if d.calm > 0 {
 		values[spread] = d.recent / d.calm
 	}
-	return values, weekKnown, math.Abs(v) + math.Abs(base)
+	least = max(float64(rounding*(math.Abs(v)+math.Abs(base))), float64(immaterial*d.calm))
+	return values, weekKnown, least
 }
 
-// usual returns what is usual at an hour, the day of the week apart.
-func (d *Detector) usual(hour int64, v float64) (base, extra float64, weekKnown bool) {
+// usual returns what is usual at an hour, and what this day of the week adds. Before
+// the hour is known it is the level.
+func (d *Detector) usual(hour int64, v float64) (base, extra float64, hourKnown, weekKnown bool) {
 	if d.season != nil {
-		base, extra, ok, weekKnown := d.season.usual(ofWeek(hour))
-		if ok {
-			return base, extra, weekKnown
-		}
+		base, extra, hourKnown, weekKnown = d.season.usual(ofWeek(hour))
 	}
-	if d.count == 1 {
-		return v, 0, false
+	switch {
+	case hourKnown:
+		return base, extra, true, weekKnown
+	case d.count == 1:
+		return v, 0, false, false
+	default:
+		return d.level, 0, false, false
 	}
-	return d.level, 0, false
 }
 
 // learnVisit adds v to the visit of its hour; another hour ends the visit before.
@@ -175,17 +193,17 @@ func (d *Detector) learnVisit(hour int64, v float64) {
 
 // surprise joins the surprises of all statistics, in bits: between their sum,
 // which would ask for all of them, and the largest, which would take any.
-func (d *Detector) surprise(values [statistics]float64, weekKnown bool, size float64) float64 {
+func (d *Detector) surprise(values [statistics]float64, weekKnown bool, least float64) float64 {
 	if d.novelty == nil {
 		d.novelty = new([statistics]novelty)
 	}
 	total := 0.0
 	for i := range d.novelty {
-		least := float64(dust * size)
+		dust := least
 		if i == spread {
-			least = dust
+			dust = immaterial // it is a multiple of the usual deviation
 		}
-		bits := d.novelty[i].surprise(values[i], least, d.n)
+		bits := d.novelty[i].surprise(values[i], dust, d.n)
 		if !weekKnown && (i == weekResidual || i == slowWeekResidual) {
 			continue // it is but a repetition of the others
 		}

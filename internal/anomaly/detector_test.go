@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 )
@@ -69,6 +70,52 @@ func TestNext_FlagsAnOutlierOnce(t *testing.T) {
 				if score := d.Next(s.times[at+1], outlier); score > 0.99 {
 					t.Errorf("%s: the outlier's repetition scores %v, want at most 0.99", s.name, score)
 				}
+			}
+		}
+	}
+}
+
+// An outlier must not spoil what is usual at its hour, or the same hour of the next days is an alarm.
+func TestNext_OutlierHasNoEcho(t *testing.T) {
+	t.Parallel()
+	const at = 12*288 + 100
+	echoes, clean := 0, 0
+	for seed := range uint64(10) {
+		for _, s := range ordinary(at+5*288, seed) {
+			for i, score := range s.scores() {
+				if i > at+100 && score >= DefaultThreshold {
+					clean++
+				}
+			}
+			s.values[at] += 300 * (slices.Max(s.values) - slices.Min(s.values))
+			for i, score := range s.scores() {
+				if i > at+100 && score >= DefaultThreshold {
+					echoes++
+				}
+			}
+		}
+	}
+	if echoes > clean+clean/4 {
+		t.Errorf("%d alarms on the days after an outlier, %d without it", echoes, clean)
+	}
+}
+
+// What lasts is a new habit, also where nothing ever changed before.
+func TestNext_LearnsANewLevel(t *testing.T) {
+	t.Parallel()
+	for _, noise := range []float64{0, 1} {
+		r := rand.New(rand.NewPCG(1, 4))
+		var d Detector
+		for i := range 24 * 288 {
+			v := noise * r.NormFloat64()
+			if i >= 10*288 {
+				v += 50
+			}
+			d.Next(int64(i)*step, v)
+		}
+		for h, usual := range d.season.hours {
+			if usual = math.Ldexp(usual, int(d.unit)); math.Abs(usual-50) > 2 {
+				t.Errorf("noise %v: hour %d has %v usually after two weeks at 50", noise, h, usual)
 			}
 		}
 	}
@@ -288,8 +335,8 @@ func TestDetector_RestoredOrCopiedGoesOnAlike(t *testing.T) {
 				if err := restored.UnmarshalBinary(state); err != nil {
 					t.Fatalf("seed %d, value %d: %v", seed, i, err)
 				}
-				if again := encode(t, &restored); !bytes.Equal(again, state) {
-					t.Fatalf("seed %d, value %d: the restored detector is stored otherwise", seed, i)
+				if !reflect.DeepEqual(&restored, &original) {
+					t.Fatalf("seed %d, value %d: restored is %+v, want %+v", seed, i, restored, original)
 				}
 				copied.CopyFrom(&original)
 			}
