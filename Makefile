@@ -34,8 +34,20 @@ GOLANGCI_VERSION := v2.15.0
 TOOLS := .cache/tools/golangci-lint-$(GOLANGCI_VERSION)
 GOLANGCI := $(TOOLS)/golangci-lint
 GOVULNCHECK_VERSION := v1.9.0
-VULN_TOOLS := .cache/tools/govulncheck-$(GOVULNCHECK_VERSION)
-GOVULNCHECK := $(VULN_TOOLS)/govulncheck
+GOVULNCHECK := $(CURDIR)/.cache/tools/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
+# What checks and packs what is deployed (about 3 min together, once). promtool with the one service discovery that is used here.
+HELM_VERSION := v4.3.1
+PROMETHEUS_VERSION := v0.316.0
+CYCLONEDX_VERSION := v1.10.0
+COMMA := ,
+HELM := $(CURDIR)/.cache/tools/helm-$(HELM_VERSION)/helm
+PROMTOOL := $(CURDIR)/.cache/tools/promtool-$(PROMETHEUS_VERSION)/promtool
+KUBERNETES_VALIDATE_VERSION := 1.37.0
+KUBERNETES_VALIDATE := $(CURDIR)/.cache/tools/kubernetes-validate-$(KUBERNETES_VALIDATE_VERSION)
+CYCLONEDX := $(CURDIR)/.cache/tools/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
+# Where release puts what it makes; CACHE=shared makes it quicker and its second build a weaker check.
+RELEASE ?= bin/release
+CACHE ?=
 INTEGRATION_LOG := .cache/integration.log
 
 .PHONY: help
@@ -115,6 +127,10 @@ integration: ## tests on a real Kafka: a container, or the cluster in PULSE_TEST
 	@grep -qE 'real Kafka: ' $(INTEGRATION_LOG) || { echo "integration: no test had a real Kafka" >&2; exit 1; }
 	@echo "integration: $$(grep -cE '^ *--- PASS' $(INTEGRATION_LOG)) tests passed on a real Kafka, 0 skipped"
 
+.PHONY: integration-image
+integration-image: ## the service's own image, built and started beside a broker's; needs a container engine and nothing else
+	$(GO) test -tags integration,image -count=1 -timeout 15m -v $(TESTFLAGS) ./integration/image
+
 .PHONY: chaos
 chaos: ## KILLS (20) workers killed under load, and every request disturbed, on a real Kafka; integration does less of it
 	$(GO) test -tags integration -count=1 -timeout 20m -v -run 'TestChaos|TestFaults' $(TESTFLAGS) ./integration -kills $(KILLS) -timed
@@ -134,7 +150,7 @@ retries: ## LETTERS (10000) dead letters, an outage of OUTAGE (2m) and RETRIES (
 
 .PHONY: integration-local
 integration-local: ## the same where no image can be pulled: builds one, starts a container engine if none runs (root)
-	integration/kafka/with-image.sh $(MAKE) --no-print-directory integration
+	integration/kafka/with-image.sh $(MAKE) --no-print-directory integration-image integration
 
 .PHONY: bench-micro
 bench-micro: ## micro benchmarks of all packages
@@ -144,6 +160,22 @@ bench-micro: ## micro benchmarks of all packages
 bench-state: ## the state at full size: bytes an ID, pauses, changelog, restore; then 10 million records and a restart on a real Kafka
 	$(GO) test -run '^$$' -bench Scale -benchtime 1x -timeout 20m $(TESTFLAGS) ./internal/state -full
 	$(GO) test -tags integration -count=1 -timeout 30m -v -run TestState_IsRestoredAfterManyRecords $(TESTFLAGS) ./integration -state-records 10000000
+
+.PHONY: deployment
+deployment: $(HELM) $(PROMTOOL) $(KUBERNETES_VALIDATE) ## chart, alerts and dashboard: linted, rendered, and run against the metrics of a running service
+	$(HELM) lint --strict --quiet deploy/helm/pulse-scorer --set kafka.brokers=kafka:9092
+	$(PROMTOOL) check config --syntax-only deploy/compose/prometheus.yaml
+	$(PROMTOOL) check rules --lint=all --lint-fatal deploy/prometheus/alerts.yaml
+	$(PROMTOOL) test rules deploy/prometheus/alerts_test.yaml
+	HELM=$(HELM) PROMTOOL=$(PROMTOOL) KUBERNETES_VALIDATE=$(KUBERNETES_VALIDATE) $(GO) test -tags deployment -count=1 -timeout 10m $(TESTFLAGS) ./deploy
+
+.PHONY: image
+image: ## build the service's image with the Go of this machine; needs a container engine and no registry
+	deploy/image.sh
+
+.PHONY: release
+release: $(HELM) $(CYCLONEDX) ## binaries, SBOMs, chart and checksums of the commit in bin/release, made twice and compared
+	HELM=$(HELM) CYCLONEDX=$(CYCLONEDX) CACHE=$(CACHE) deploy/release.sh $(RELEASE)
 
 .PHONY: ci
 ci: ## everything that decides whether a change is good; installs what it needs (root, Debian)
@@ -157,6 +189,27 @@ $(GOLANGCI):
 	@echo "building golangci-lint $(GOLANGCI_VERSION), once"
 	@GOBIN=$(CURDIR)/$(TOOLS) GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
+# tool builds a Go program into the folder of a target, by its version and nothing else.
+define tool
+	@echo "building $(notdir $@), once"
+	@GOBIN=$(dir $@) GOFLAGS= $(GO) install $(2) $(1)
+endef
+
 $(GOVULNCHECK):
-	@echo "building govulncheck $(GOVULNCHECK_VERSION), once"
-	@GOBIN=$(abspath $(VULN_TOOLS)) GOFLAGS= $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+	$(call tool,golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION))
+
+$(HELM):
+	$(call tool,helm.sh/helm/v4/cmd/helm@$(HELM_VERSION))
+
+$(PROMTOOL):
+	$(call tool,github.com/prometheus/prometheus/cmd/promtool@$(PROMETHEUS_VERSION),-tags remove_all_sd$(COMMA)enable_dns_sd)
+
+$(CYCLONEDX):
+	$(call tool,github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION))
+
+# A Python package, because it carries the types of every Kubernetes version. Moved when complete.
+$(KUBERNETES_VALIDATE):
+	@echo "installing kubernetes-validate $(KUBERNETES_VALIDATE_VERSION), once"
+	@rm -rf $@.new
+	@python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target $@.new kubernetes-validate==$(KUBERNETES_VALIDATE_VERSION)
+	@mv $@.new $@

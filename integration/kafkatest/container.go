@@ -30,11 +30,13 @@ const (
 const (
 	addressFile = "/tmp/pulse-advertised"
 	waitAndRun  = `until [ -f ` + addressFile + ` ]; do sleep 0.05; done
-KAFKA_ADVERTISED_LISTENERS="CLIENT://$(cat ` + addressFile + `),BROKER://localhost:9094" exec /etc/kafka/docker/run`
+KAFKA_ADVERTISED_LISTENERS="CLIENT://$(cat ` + addressFile + `),BROKER://${` + envInside + `:-localhost}:9094" exec /etc/kafka/docker/run`
+	// envInside tells it the broker's name in a network of containers, when it has one.
+	envInside = "PULSE_INSIDE_NAME"
 )
 
 // startContainer starts one broker and returns the address for clients on this machine.
-func startContainer(t testing.TB, image string) string {
+func startContainer(t testing.TB, image string, options ...testcontainers.ContainerCustomizer) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
 	defer cancel()
@@ -42,11 +44,11 @@ func startContainer(t testing.TB, image string) string {
 		t.Fatalf("no container engine: %v\nstart one (integration/kafka/dockerd.sh up DIR does it by hand), "+
 			"or name a running cluster in %s=host:port,…", err, envBrokers)
 	}
-	container, err := testcontainers.Run(ctx, image,
+	container, err := testcontainers.Run(ctx, image, append(options,
 		testcontainers.WithExposedPorts(clientPort),
 		testcontainers.WithEnv(settings()),
 		testcontainers.WithEntrypoint("/bin/sh", "-c", waitAndRun),
-	)
+	)...)
 	testcontainers.CleanupContainer(t, container)
 	if err != nil {
 		t.Fatalf("start a container of %s: %v\nwhere the image cannot be pulled, build one with integration/kafka/image.sh "+

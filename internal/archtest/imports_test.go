@@ -45,6 +45,7 @@ func mayImport() map[string][]string {
 		"schemas":             nil,
 		"cmd":                 {"internal/cli", "internal/app"},
 		"integration":         append(slices.Clone(commands), "internal/cli"),
+		"deploy":              append(slices.Clone(commands), "internal/cli"),
 	}
 }
 

@@ -1,0 +1,237 @@
+//go:build deployment
+
+package deploy
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"pulse-scorer/internal/config"
+)
+
+// expect compares what is at each path.
+func expect(t *testing.T, set string, object manifest, want map[string]any) {
+	t.Helper()
+	for path, value := range want {
+		if got := object.at(path); !reflect.DeepEqual(got, value) {
+			t.Errorf("%s: %v: %s is %v, want %v", set, object["kind"], path, got, value)
+		}
+	}
+}
+
+func TestChart_PodsAreConfined(t *testing.T) {
+	t.Parallel()
+	for _, set := range valueSets(t) {
+		workers := render(t, set)["StatefulSet"]
+		expect(t, set, workers.pod(), map[string]any{
+			"enableServiceLinks": false, "automountServiceAccountToken": false,
+			"securityContext.runAsNonRoot": true, "securityContext.runAsUser": 65532, "securityContext.seccompProfile.type": "RuntimeDefault",
+			"hostNetwork": nil, "hostPID": nil, "hostIPC": nil,
+		})
+		expect(t, set, workers.container(), map[string]any{
+			"securityContext.allowPrivilegeEscalation": false, "securityContext.readOnlyRootFilesystem": true, "securityContext.privileged": nil,
+			"securityContext.capabilities.drop": []any{"ALL"}, "securityContext.capabilities.add": nil,
+		})
+	}
+}
+
+// The environment is one that the service takes: no unknown variable, no bad value, and time to drain within the grace period.
+func TestChart_ConfiguresTheService(t *testing.T) {
+	t.Parallel()
+	for _, set := range valueSets(t) {
+		workers := render(t, set)["StatefulSet"]
+		c, err := loadWithoutFiles(workers.env())
+		if err != nil {
+			t.Errorf("%s: %v", set, err)
+			continue
+		}
+		seconds, _ := workers.pod()["terminationGracePeriodSeconds"].(int)
+		if float64(seconds) < c.DrainTimeout.Seconds()+5 {
+			t.Errorf("%s: a grace period of %d s for a drain of %v", set, seconds, c.DrainTimeout)
+		}
+		expect(t, set, workers.container().first("env"), map[string]any{"name": "PULSE_INSTANCE_ID", "valueFrom.fieldRef.fieldPath": "metadata.name"})
+		for probe, path := range map[string]string{"startupProbe": "/startupz", "livenessProbe": "/livez", "readinessProbe": "/readyz"} {
+			expect(t, set, workers.container(), map[string]any{probe + ".httpGet.path": path, probe + ".httpGet.port": "http"})
+		}
+		port := workers.container().first("ports")
+		if _, listens, _ := strings.Cut(c.HTTPAddr, ":"); port["name"] != "http" || listens != yamlText(port["containerPort"]) {
+			t.Errorf("%s: port %v, the service listens on %s", set, port, c.HTTPAddr)
+		}
+		checkSecrets(t, set, workers)
+	}
+}
+
+// loadWithoutFiles loads an environment. The files that it names are there in the pod only, so those variables are only checked
+// for being known.
+func loadWithoutFiles(env map[string]string) (config.Config, error) {
+	known := config.Markdown()
+	environ := []string{"PULSE_INSTANCE_ID=pulse-0"}
+	for name, value := range env {
+		switch {
+		case !strings.HasPrefix(value, "/etc/pulse-scorer/"):
+			environ = append(environ, name+"="+value)
+		case !strings.Contains(known, "`"+name+"`"):
+			return config.Config{}, fmt.Errorf("no variable %s", name)
+		case name == "PULSE_SASL_PASSWORD_FILE":
+			environ = append(environ, "PULSE_SASL_PASSWORD=in-its-place")
+		case name == "PULSE_SASL_TOKEN_FILE":
+			environ = append(environ, name+"="+valueSet("token")) // any file will do
+		}
+	}
+	return config.Load(environ, config.NeedBrokers)
+}
+
+func yamlText(value any) string {
+	text, _ := yaml.Marshal(value)
+	return strings.TrimSpace(string(text))
+}
+
+// checkSecrets checks that each file that the environment names lies in a mounted volume, and that each mount has its volume.
+func checkSecrets(t *testing.T, set string, workers manifest) {
+	t.Helper()
+	names := func(list []manifest, key string) (found []string) {
+		for _, entry := range list {
+			found = append(found, entry.text(key))
+		}
+		return found
+	}
+	mounts := workers.container().list("volumeMounts")
+	volumes, mounted := names(workers.pod().list("volumes"), "name"), names(mounts, "name")
+	slices.Sort(volumes)
+	slices.Sort(mounted)
+	if !slices.Equal(volumes, mounted) {
+		t.Errorf("%s: volumes %q, mounted %q", set, volumes, mounted)
+	}
+	paths := names(mounts, "mountPath")
+	for name, value := range workers.env() {
+		if strings.HasPrefix(value, "/etc/") && !slices.ContainsFunc(paths, func(path string) bool { return strings.HasPrefix(value, path+"/") }) {
+			t.Errorf("%s: %s names %s, which is not mounted", set, name, value)
+		}
+	}
+}
+
+func TestChart_ObjectsFindEachOther(t *testing.T) {
+	t.Parallel()
+	for _, set := range valueSets(t) {
+		objects := render(t, set)
+		workers, labels := objects["StatefulSet"], objects["StatefulSet"].object("spec.template.metadata.labels")
+		expect(t, set, workers, map[string]any{"spec.serviceName": objects["Service"].at("metadata.name"), "metadata.namespace": "signals"})
+		expect(t, set, objects["Service"], map[string]any{"spec.clusterIP": "None", "spec.publishNotReadyAddresses": true})
+		for kind, path := range map[string]string{
+			"StatefulSet": "spec.selector.matchLabels", "Service": "spec.selector", "PodDisruptionBudget": "spec.selector.matchLabels",
+			"NetworkPolicy": "spec.podSelector.matchLabels",
+		} {
+			if objects[kind] == nil {
+				continue
+			}
+			selector := objects[kind].object(path)
+			for name, value := range selector {
+				if labels[name] != value {
+					t.Errorf("%s: %s selects %s=%v, pods have %v", set, kind, name, value, labels[name])
+				}
+			}
+			if len(selector) == 0 {
+				t.Errorf("%s: %s selects everything", set, kind)
+			}
+		}
+		if account := objects["ServiceAccount"]; account != nil {
+			expect(t, set, workers.pod(), map[string]any{"serviceAccountName": account.at("metadata.name")})
+		}
+	}
+}
+
+func TestChart_ScalesByTheInputsLag(t *testing.T) {
+	t.Parallel()
+	objects := render(t, "full")
+	env, scaled := objects["StatefulSet"].env(), objects["ScaledObject"]
+	expect(t, "full", objects["StatefulSet"], map[string]any{"spec.replicas": nil})
+	expect(t, "full", scaled, map[string]any{
+		"spec.scaleTargetRef.kind": "StatefulSet", "spec.scaleTargetRef.name": objects["StatefulSet"].at("metadata.name"),
+		"spec.minReplicaCount": 1, "spec.maxReplicaCount": 16,
+	})
+	expect(t, "full", scaled.first("spec.triggers"), map[string]any{
+		"type": "kafka", "authenticationRef.name": "kafka", "metadata.topic": env["PULSE_TOPIC_INPUT"], "metadata.consumerGroup": env["PULSE_GROUP"],
+		"metadata.bootstrapServers": strings.ReplaceAll(env["PULSE_BROKERS"], " ", ""), "metadata.offsetResetPolicy": "earliest",
+		"metadata.excludePersistentLag": "true", "metadata.limitToPartitionsWithLag": "true",
+	})
+	if n := len(scaled.list("spec.triggers")); n != 1 {
+		t.Errorf("%d triggers", n)
+	}
+}
+
+func TestChart_CarriesAlertsAndDashboard(t *testing.T) {
+	t.Parallel()
+	objects := render(t, "full")
+	var rule struct {
+		Groups []struct{ Rules []alert }
+	}
+	if err := yaml.Unmarshal([]byte(yamlText(objects["PrometheusRule"]["spec"])), &rule); err != nil {
+		t.Fatal(err)
+	}
+	want := alerts(t)
+	for i := range want {
+		want[i].Annotations["runbook_url"] = "https://docs.example/deploy/" + want[i].Annotations["runbook_url"]
+	}
+	if len(rule.Groups) != 1 || !reflect.DeepEqual(rule.Groups[0].Rules, want) {
+		t.Errorf("rules %+v", rule)
+	}
+	board, _ := objects["ConfigMap"].object("data")["pulse-scorer.json"].(string)
+	if file := string(read(t, "grafana/pulse-scorer.json")); strings.TrimSpace(board) != strings.TrimSpace(file) || !json.Valid([]byte(board)) {
+		t.Error("the dashboard of the ConfigMap is not the file")
+	}
+	expect(t, "full", objects["ServiceMonitor"].first("spec.endpoints"), map[string]any{"port": "http", "path": "/metrics"})
+}
+
+func TestChart_LimitsMemoryAndNetwork(t *testing.T) {
+	t.Parallel()
+	for set, limit := range map[string]string{"plain": "921MiB", "full": "691MiB", "secured": "", "token": ""} {
+		if got := render(t, set)["StatefulSet"].env()["GOMEMLIMIT"]; got != limit {
+			t.Errorf("%s: GOMEMLIMIT %q, want %q", set, got, limit)
+		}
+	}
+	for set, ports := range map[string][]any{"full": {9093, 9094}, "token": {9093, 9094}, "plain": nil} {
+		var got []any
+		egress := render(t, set)["NetworkPolicy"].list("spec.egress")
+		if len(egress) > 1 { // the first is DNS
+			for _, port := range egress[1].list("ports") {
+				got = append(got, port["port"])
+			}
+		}
+		if !reflect.DeepEqual(got, ports) {
+			t.Errorf("%s: ports of the brokers %v, want %v", set, got, ports)
+		}
+	}
+}
+
+// Every value has a row in the README and a rule in the schema, and neither has one that there is not.
+func TestChart_ValuesAreDocumented(t *testing.T) {
+	t.Parallel()
+	var values map[string]any
+	var schema struct{ Properties map[string]any }
+	if err := yaml.Unmarshal(read(t, chart+"/values.yaml"), &values); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(read(t, chart+"/values.schema.json"), &schema); err != nil {
+		t.Fatal(err)
+	}
+	readme := string(read(t, chart+"/README.md"))
+	for name := range values {
+		if !strings.Contains(readme, "`"+name+"`") && !strings.Contains(readme, "`"+name+".") {
+			t.Errorf("README.md does not say what %s is", name)
+		}
+		if schema.Properties[name] == nil {
+			t.Errorf("values.schema.json has no %s", name)
+		}
+	}
+	for name := range schema.Properties {
+		if _, ok := values[name]; !ok && name != "global" { // helm gives every chart a global
+			t.Errorf("values.schema.json has %s, which is no value", name)
+		}
+	}
+}
