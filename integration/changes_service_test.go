@@ -79,7 +79,7 @@ func (l *lab) newService(ctx context.Context, more ...string) (*service, error) 
 		"PULSE_BROKERS=" + strings.Join(l.brokers, ","), "PULSE_GROUP=" + l.group,
 		"PULSE_TOPIC_INPUT=" + l.topics.Input, "PULSE_TOPIC_OUTPUT=" + l.topics.Results,
 		"PULSE_TOPIC_DLQ=" + l.topics.DeadLetters, "PULSE_TOPIC_STATE=" + l.topics.State,
-		"PULSE_SESSION_TIMEOUT=" + sessionTimeout.String(), "PULSE_HTTP_ADDR=127.0.0.1:0", "PULSE_PROFILE=parity",
+		"PULSE_SESSION_TIMEOUT=" + sessionTimeout.String(), "PULSE_HTTP_ADDR=127.0.0.1:0",
 		"PULSE_HEALTH_INTERVAL=1s",
 	}, more...), config.NeedBrokers)
 	if err != nil {

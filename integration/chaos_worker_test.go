@@ -68,7 +68,7 @@ func (l *lab) startWorkerAt(t *testing.T, program, name string, brokers []string
 		"PULSE_BROKERS=" + strings.Join(brokers, ","), "PULSE_GROUP=" + l.group,
 		"PULSE_TOPIC_INPUT=" + l.topics.Input, "PULSE_TOPIC_OUTPUT=" + l.topics.Results,
 		"PULSE_TOPIC_DLQ=" + l.topics.DeadLetters, "PULSE_TOPIC_STATE=" + l.topics.State,
-		"PULSE_SESSION_TIMEOUT=" + sessionTimeout.String(), "PULSE_HTTP_ADDR=127.0.0.1:0", "PULSE_PROFILE=parity",
+		"PULSE_SESSION_TIMEOUT=" + sessionTimeout.String(), "PULSE_HTTP_ADDR=127.0.0.1:0",
 	}
 	cmd.Env = append(cmd.Env, l.env...)
 	stderr, err := cmd.StderrPipe()

@@ -9,6 +9,8 @@ var (
 	result string
 	//go:embed dead-letter-headers.v1.json
 	deadLetterHeaders string
+	//go:embed model.v1.json
+	model string
 )
 
 // Signal returns the schema pulse.signal/1 of input records.
@@ -16,6 +18,9 @@ func Signal() string { return signal }
 
 // Result returns the schema pulse.result/1 of results.
 func Result() string { return result }
+
+// Model returns the schema pulse.model/1 of model snapshots.
+func Model() string { return model }
 
 // DeadLetterHeaders returns the schema of a dead letter's headers, taken as
 // one object of name to text.

@@ -123,7 +123,7 @@ func (a *Auditor) cut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	partitions, err := a.chosen(n)
+	partitions, err := chosen(a.Partitions, n, a.topics.Input)
 	if err != nil {
 		return err
 	}
@@ -153,22 +153,6 @@ func (a *Auditor) cut(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("group %s has committed nothing on %s: has the service run, and is PULSE_GROUP its group?", a.config.Group, a.topics.Input)
-}
-
-func (a *Auditor) chosen(n int32) ([]int32, error) {
-	if len(a.Partitions) > 0 {
-		for _, p := range a.Partitions {
-			if p < 0 || p >= n {
-				return nil, fmt.Errorf("partition %d does not exist: %s has partitions 0 to %d", p, a.topics.Input, n-1)
-			}
-		}
-		return a.Partitions, nil
-	}
-	all := make([]int32, n)
-	for p := range all {
-		all[p] = int32(p)
-	}
-	return all, nil
 }
 
 func (a *Auditor) firstLedger(ctx context.Context, c *cut) error {

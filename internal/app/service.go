@@ -37,8 +37,9 @@ type Service struct {
 	engine   *broker.Engine
 	server   *ops.Server
 	health   *health
-	// enrichers is nil when there are none.
+	// enrichers is nil when there are none, models for a profile without one.
 	enrichers *enricher.Enrichers
+	models    *modelWriter
 }
 
 // NewService wires a worker and binds its HTTP port. Run it, or Close it.
@@ -54,6 +55,9 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 	s := &Service{config: c, conn: conn, deps: deps, registry: ops.NewRegistry(deps.Build)}
 	if s.enrichers, err = newEnrichers(c, deps, s.registry); err != nil {
 		return nil, err
+	}
+	if topic := Topology(c).Models; topic != "" {
+		s.models = newModelWriter(broker.NewPublisher(conn, topic), deps, s.registry)
 	}
 	newTask, err := s.taskMaker()
 	if err != nil {
@@ -89,11 +93,16 @@ func (s *Service) taskMaker() (func(int32) broker.Task, error) {
 	if s.enrichers != nil {
 		externals = s.enrichers
 	}
-	return func(int32) broker.Task {
+	var models pipeline.Models
+	if s.models != nil {
+		models = s.models
+	}
+	return func(partition int32) broker.Task {
 		var key [16]byte
 		_, _ = rand.Read(key[:]) // never fails (crypto/rand)
 		t, err := pipeline.New(settings, pipeline.Deps{
-			Profile: p, Metrics: metrics, HashKey: key, Now: s.deps.Now, Random: mathrand.Float64, Externals: externals,
+			Profile: p, Metrics: metrics, HashKey: key, Now: s.deps.Now, Random: mathrand.Float64, Externals: externals, Log: s.deps.Log,
+			Models: models, Partition: partition,
 		})
 		if err != nil {
 			panic(fmt.Sprintf("record path: %v", err)) // the same settings were valid above
@@ -121,8 +130,14 @@ func (s *Service) Run(ctx context.Context) error {
 	defer stopServing()
 	group, work := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.server.Serve(serving) })
+	writing, stopWriting := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWriting()
 	group.Go(func() error {
 		defer stopServing()
+		return s.models.run(writing)
+	})
+	group.Go(func() error {
+		defer stopWriting()
 		s.deps.Log.Info("starting", slog.String("version", s.deps.Build.Version), slog.String("group", s.config.Group),
 			slog.Any("brokers", s.config.Brokers), slog.String("http", s.server.Addr()))
 		if err := s.prepareTopics(work); err != nil {

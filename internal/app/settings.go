@@ -41,6 +41,9 @@ func connection(c config.Config) (broker.Connection, error) {
 func Topology(c config.Config) broker.Topology {
 	t := c.Topics()
 	topology := broker.Topology{Input: t.Input, Results: t.Output, DeadLetters: t.DLQ, State: t.State}
+	if c.Profile == config.ProfileV2 { // parity has no model
+		topology.Models = t.Models
+	}
 	for i, name := range t.Retry {
 		topology.Retry = append(topology.Retry, broker.RetryTier{Topic: name, Delay: c.RetryDelays[i]})
 	}
@@ -81,16 +84,11 @@ func engineSettings(c config.Config) (broker.Settings, error) {
 	}, nil
 }
 
-// What the parity profile looks back at (scoring semantics, sections 2 and 8).
-const (
-	windowSize = 50
-	memorySize = 100
-)
-
 // orderByKey is the value of PULSE_RETRY_ORDER that keeps the order of each series.
 const orderByKey = "key"
 
 func pathSettings(c config.Config, version string) (pipeline.Settings, error) {
+	p := profile(c)
 	overrides, err := retry.ParseOverrides(c.RetryOverrides)
 	return pipeline.Settings{
 		Retry: retry.Settings{
@@ -101,16 +99,34 @@ func pathSettings(c config.Config, version string) (pipeline.Settings, error) {
 		MaxRecordBytes: int(c.MaxRecordBytes), License: c.License,
 		State: state.Settings{
 			DedupeWindow: c.DedupeWindow, DedupeMaxIDs: c.DedupeMaxIDs,
-			WindowSize: windowSize, MemorySize: memorySize,
+			WindowSize: p.WindowSize, MemorySize: p.MemorySize,
 		},
 	}, err
 }
 
 func profile(c config.Config) *scoring.Profile {
-	p := scoring.Parity()
+	if c.Profile == config.ProfileParity {
+		p := scoring.Parity()
+		p.Assets = c.Assets
+		if c.AnomalyThreshold != nil {
+			p.Anomaly.ZLimit = *c.AnomalyThreshold
+		}
+		return p
+	}
+	p := scoring.V2()
 	p.Assets = c.Assets
+	p.Recency.MaxAheadMicros = c.MaxClockSkew.Microseconds()
 	if c.AnomalyThreshold != nil {
-		p.Anomaly.ZLimit = *c.AnomalyThreshold
+		p.Anomaly.Threshold = *c.AnomalyThreshold
 	}
 	return p
+}
+
+// Threshold is the anomaly score from which an environment's profile flags a signal,
+// nil for one that has no scores.
+func Threshold(c config.Config) *float64 {
+	if p := profile(c); p.WindowSize == 0 {
+		return &p.Anomaly.Threshold
+	}
+	return nil
 }

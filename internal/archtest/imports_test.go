@@ -11,18 +11,24 @@ import (
 // always import itself. Everything is written out, so that a new package has to find its place here.
 func mayImport() map[string][]string {
 	inner := []string{"internal/pulse"}
-	path := []string{"internal/pulse", "internal/scoring", "internal/codec", "internal/state", "internal/retry"}
+	detecting := []string{"internal/pulse", "internal/anomaly"}
+	path := []string{"internal/pulse", "internal/anomaly", "internal/series", "internal/learn", "internal/scoring", "internal/codec", "internal/state", "internal/retry"}
 	engine := append(slices.Clone(path), "internal/pipeline")
-	application := append(slices.Clone(engine), "internal/audit", "internal/broker", "internal/deadletter", "internal/enricher", "internal/config", "internal/ops", "internal/console",
+	application := append(slices.Clone(engine), "internal/audit", "internal/verify", "internal/broker", "internal/deadletter", "internal/enricher", "internal/config", "internal/ops", "internal/console",
 		"internal/devbroker", "internal/ndjson", "internal/sample", "schemas")
-	commands := append(slices.Clone(application), "internal/app")
+	commands := append(slices.Clone(application), "internal/app", "internal/plot")
 	return map[string][]string{
 		"internal/pulse":      nil,
-		"internal/scoring":    inner,
+		"internal/anomaly":    nil,
+		"internal/scoring":    detecting,
 		"internal/codec":      inner,
-		"internal/state":      inner,
+		"internal/state":      {"internal/pulse", "internal/series", "internal/learn"},
 		"internal/audit":      inner,
+		"internal/verify":     nil,
+		"internal/plot":       nil,
 		"internal/retry":      inner,
+		"internal/series":     {"internal/anomaly"},
+		"internal/learn":      {"internal/series"},
 		"internal/config":     inner,
 		"internal/ops":        inner,
 		"internal/pipeline":   path,
@@ -64,7 +70,7 @@ func owners() map[string][]string {
 
 // pure are the parts that do no I/O and ask no clock; os and its kin are how one would begin to.
 func pure() []string {
-	return []string{"internal/pulse", "internal/scoring", "internal/codec", "internal/state", "internal/retry", "internal/audit", "internal/deadletter"}
+	return []string{"internal/pulse", "internal/anomaly", "internal/series", "internal/learn", "internal/scoring", "internal/codec", "internal/state", "internal/retry", "internal/audit", "internal/deadletter"}
 }
 
 func TestImports_PointInward(t *testing.T) {

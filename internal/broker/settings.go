@@ -19,6 +19,9 @@ import (
 // forms task p.
 type Topology struct {
 	Input, Results, DeadLetters, State string
+	// Models is where snapshots of models go, which the engine does not write; empty
+	// for none.
+	Models string
 	// Retry are the retry tiers, the first one first.
 	Retry []RetryTier
 }
@@ -42,6 +45,14 @@ func (t Topology) outputs() []string {
 		all = append(all, tier.Topic)
 	}
 	return all
+}
+
+// models is the topic of the models, if there is one.
+func (t Topology) models() []string {
+	if t.Models == "" {
+		return nil
+	}
+	return []string{t.Models}
 }
 
 // source names the topic that a task reads: the input for tier 0.

@@ -14,6 +14,7 @@ const (
 	roleDead    = "dead letters"
 	roleState   = "state"
 	roleRetry   = "retry tier"
+	roleModels  = "models"
 	roleSurplus = "retry tier that is not read"
 )
 
@@ -55,7 +56,9 @@ func leastRetention(role string, delay time.Duration) time.Duration {
 
 // follows tells whether a topic is the service's own, so that its partitions
 // follow the input's. The results are their readers': they are never changed.
-func follows(role string) bool { return role == roleDead || role == roleState || role == roleRetry }
+func follows(role string) bool {
+	return role == roleDead || role == roleState || role == roleRetry || role == roleModels
+}
 
 func (a *Admin) wanted() []TopicState {
 	states := []TopicState{
@@ -66,6 +69,9 @@ func (a *Admin) wanted() []TopicState {
 	}
 	for _, t := range a.topology.Retry {
 		states = append(states, TopicState{Role: roleRetry, Name: t.Topic, delay: t.Delay})
+	}
+	if a.topology.Models != "" {
+		states = append(states, TopicState{Role: roleModels, Name: a.topology.Models})
 	}
 	return states
 }
@@ -86,6 +92,8 @@ func (a *Admin) complete(s *TopicState, partitions int, inputLimit int64) {
 			configSize: size, configTimestamp: "LogAppendTime",
 			configRetention: milliseconds(leastRetention(s.Role, s.delay)),
 		}
+	case roleModels:
+		s.Config = map[string]string{configCleanup: "compact"}
 	case roleState:
 		s.Config = map[string]string{
 			configCleanup: "compact", configTimestamp: "LogAppendTime",
@@ -141,6 +149,11 @@ func (r rules) check(partitions int, inputLimit int64) {
 		}
 	case roleRetry:
 		r.checkTier(limit, inputLimit)
+	case roleModels:
+		if !strings.Contains(r.config[configCleanup], "compact") {
+			r.warnf("cleanup.policy is %q: snapshots of models pile up, and retention deletes the last of a task that learns no more; mend it with: %s",
+				r.config[configCleanup], r.mend(configCleanup, "compact"))
+		}
 	case roleState:
 		if limit < stateRecordBytes {
 			r.faultf("max.message.bytes is %d: state records need up to %d, and one that does not fit would stop its task; mend it with: %s",
@@ -177,6 +190,7 @@ const unequal = "they must be equal, because partition p of all topics belongs t
 func (r rules) checkPartitions(want int) {
 	switch {
 	case r.Partitions == want:
+	case r.Partitions > want && r.Role == roleModels: // nothing goes by it
 	case r.Partitions < want && follows(r.Role):
 		r.Grow = want
 	case r.Partitions < want:

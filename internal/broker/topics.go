@@ -36,6 +36,8 @@ type TopicState struct {
 	Grow int `json:"grow,omitempty"`
 	// delay is that of a retry tier.
 	delay time.Duration
+	// hidden: we may not look at it.
+	hidden bool
 	// kept is how long it keeps records, 0 for ever.
 	kept time.Duration
 	// Config is what it is made with when it is missing.
@@ -68,7 +70,7 @@ func (a *Admin) open() (client *kafka.Client, done func()) {
 	t := &kafka.Transport{
 		Dial: a.conn.Dial, ClientID: a.conn.ClientID,
 		DialTimeout: dialTimeout, MetadataTTL: adminTimeout,
-		MetadataTopics: slices.Concat(a.topology.names(), a.topology.surplusTiers()),
+		MetadataTopics: slices.Concat(a.topology.names(), a.topology.models(), a.topology.surplusTiers()),
 	}
 	return &kafka.Client{Addr: kafka.TCP(a.conn.Brokers...), Transport: t, Timeout: adminTimeout}, t.CloseIdleConnections
 }
@@ -92,6 +94,10 @@ func (a *Admin) Plan(ctx context.Context) ([]TopicState, error) {
 			if t.Name != states[i].Name {
 				continue
 			}
+			if states[i].Role == roleModels && errors.Is(t.Error, kafka.TopicAuthorizationFailed) {
+				states[i].hide() // nothing depends on it
+				continue
+			}
 			if t.Error != nil && !errors.Is(t.Error, kafka.UnknownTopicOrPartition) {
 				return nil, fmt.Errorf("topics: %s: %w", t.Name, deniedTo(states[i].use(), t.Name, t.Error))
 			}
@@ -112,12 +118,18 @@ func (a *Admin) Plan(ctx context.Context) ([]TopicState, error) {
 	for i := range states {
 		s := &states[i]
 		a.complete(s, partitions, limit)
-		if s.Exists && s.Role != roleSurplus {
+		if s.Exists && s.Role != roleSurplus && !s.hidden {
 			rules{s, a.conn.Brokers, configs[s.Name]}.check(partitions, limit)
 			s.kept, _ = retention(configs[s.Name])
 		}
 	}
 	return states, nil
+}
+
+// hide makes the best of a topic that we may not look at.
+func (s *TopicState) hide() {
+	s.Exists, s.hidden = true, true
+	s.Warnings = append(s.Warnings, "the broker does not allow us to look at it: allow Describe and Write, or snapshots of models are lost")
 }
 
 // deniedTo says of a refusal which operation on which topic is not allowed.
@@ -130,7 +142,7 @@ func deniedTo(operation, topic string, err error) error {
 
 // use is what the service does with the topic. Who may do that may describe it too.
 func (s *TopicState) use() string {
-	if s.Role == roleResults || s.Role == roleDead {
+	if s.Role == roleResults || s.Role == roleDead || s.Role == roleModels {
 		return "Write"
 	}
 	return "Read"
@@ -173,7 +185,7 @@ func (a *Admin) surplus(meta *kafka.MetadataResponse) []TopicState {
 func configsOf(ctx context.Context, client *kafka.Client, states []TopicState) (map[string]map[string]string, error) {
 	req := &kafka.DescribeConfigsRequest{}
 	for _, s := range states {
-		if s.Exists {
+		if s.Exists && !s.hidden {
 			req.Resources = append(req.Resources, kafka.DescribeConfigRequestResource{
 				ResourceType: kafka.ResourceTypeTopic, ResourceName: s.Name,
 				ConfigNames: []string{configSize, configRetention, configRetentionBytes, configCleanup, configTimestamp},

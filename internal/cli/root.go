@@ -27,6 +27,8 @@ func commands() []constructor {
 		newLag,
 		newFind,
 		newAudit,
+		newVerify,
+		newReplay,
 		newDLQ,
 		newTopics,
 		newConfig,

@@ -43,7 +43,7 @@ func scoreCommand(scorer scorerMaker) constructor {
 }
 
 func newScore(p Process, scorer scorerMaker) *cobra.Command {
-	var profile, at string
+	var profile, at, plots string
 	command := &cobra.Command{
 		Use:   "score",
 		Short: "Score signals from stdin without Kafka",
@@ -53,7 +53,8 @@ wrong with the line. It stops at the end of the input; if a line was bad, it
 exits 1 then.`,
 		Example: `  echo '{"name":"nyc_taxi_demand","value":10844,"timestamp":"2014-07-01T00:00:00Z"}' | pulse-scorer score
   pulse-scorer score --now 2014-07-01T01:00:00Z < signals.ndjson > results.ndjson
-  gzip -dc signals.ndjson.gz | pulse-scorer score --profile parity`,
+  gzip -dc signals.ndjson.gz | pulse-scorer score --profile parity
+  pulse-scorer score --plot pictures < signals.ndjson > results.ndjson`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			now, err := parseNow(at)
@@ -72,10 +73,15 @@ exits 1 then.`,
 			if err != nil {
 				return err
 			}
-			return score(command.Context(), p, lines, int(c.MaxRecordBytes), now)
+			pictures, err := newPlotter(plots, app.Threshold(c))
+			if err != nil {
+				return err
+			}
+			return errors.Join(score(command.Context(), p, lines, pictures, int(c.MaxRecordBytes), now), pictures.write())
 		},
 	}
 	command.Flags().StringVar(&profile, "profile", "", "scoring profile, in place of PULSE_PROFILE")
+	command.Flags().StringVar(&plots, "plot", "", "draw each series with its scores and flags into this folder, as SVG")
 	command.Flags().StringVar(&at, "now", "", "the time to score at, RFC 3339 (default: each signal's own timestamp)")
 	return command
 }
@@ -93,9 +99,9 @@ func parseNow(text string) (time.Time, error) {
 
 // score answers line by line. The output is flushed whenever it would have to
 // wait for more input, so that a slow producer sees its answers at once.
-func score(ctx context.Context, p Process, lines lineScorer, limit int, now time.Time) error {
+func score(ctx context.Context, p Process, lines lineScorer, pictures *plotter, limit int, now time.Time) error {
 	out := bufio.NewWriterSize(p.Stdout, 64<<10)
-	total, bad, err := scoreLines(flushing{app.Until(ctx, p.Stdin), out}, out, lines, limit, now)
+	total, bad, err := scoreLines(flushing{app.Until(ctx, p.Stdin), out}, out, lines, pictures, limit, now)
 	if flushed := out.Flush(); flushed != nil {
 		return fmt.Errorf("write results: %w", flushed)
 	}
@@ -111,7 +117,7 @@ func score(ctx context.Context, p Process, lines lineScorer, limit int, now time
 }
 
 // scoreLines writes one line for each line of in.
-func scoreLines(in io.Reader, out io.Writer, scorer lineScorer, limit int, now time.Time) (total, bad int, err error) {
+func scoreLines(in io.Reader, out io.Writer, scorer lineScorer, pictures *plotter, limit int, now time.Time) (total, bad int, err error) {
 	plain, err := ndjson.From("standard input", in, -1)
 	if err != nil {
 		return 0, 0, err
@@ -137,6 +143,8 @@ func scoreLines(in io.Reader, out io.Writer, scorer lineScorer, limit int, now t
 		if why != nil {
 			bad++
 			buf = codec.AppendError(buf[:0], total, why)
+		} else if err := pictures.take(buf); err != nil {
+			return total, bad, err
 		}
 		buf = append(buf, '\n')
 		if _, err := out.Write(buf); err != nil {

@@ -45,8 +45,9 @@ type envelope struct {
 
 // Decode reads the signal that a record holds into sig, which is overwritten.
 // recordTimeMs is the record's Kafka timestamp in milliseconds. It returns nil
-// when the record is good; sig is of no use otherwise. What counts as good is
-// described in the package comment.
+// when the record is good. Of a bad one sig holds Source and SourceGiven, where
+// they can be told, and nothing else: a source is judged by its bad records, too.
+// What counts as good is described in the package comment.
 func (d *Decoder) Decode(value []byte, headers []Header, recordTimeMs int64, sig *pulse.Signal) *pulse.Bad {
 	*sig = pulse.Signal{}
 	if value == nil {
@@ -70,7 +71,12 @@ func (d *Decoder) Decode(value []byte, headers []Header, recordTimeMs int64, sig
 	if bad != nil {
 		return bad
 	}
-	return d.signal(f, &env, recordTimeMs, sig)
+	if bad := d.signal(f, &env, recordTimeMs, sig); bad != nil {
+		*sig = pulse.Signal{}
+		d.source(f, &env, sig)
+		return bad
+	}
+	return nil
 }
 
 // scan validates a text that should be one JSON object and notes its members
@@ -152,17 +158,12 @@ func (d *Decoder) observation(f *fields, path string, sig *pulse.Signal) *pulse.
 
 // origin reads source and id, which an event's own go before.
 func (d *Decoder) origin(f *fields, env *envelope, sig *pulse.Signal) *pulse.Bad {
+	if !d.source(f, env, sig) {
+		return invalid(env.path, "source", "must be a string")
+	}
 	if env.event {
-		sig.Source, sig.SourceGiven = env.source, true
 		sig.ID, sig.IDGiven = env.id, true
 		return nil
-	}
-	sig.Source = d.settings.DefaultSource
-	if f.has(mSource) {
-		if !f.is(mSource, pulse.String) {
-			return invalid(env.path, "source", "must be a string")
-		}
-		sig.Source, sig.SourceGiven = d.text(f, mSource), true
 	}
 	if f.has(mID) {
 		if !f.is(mID, pulse.String) {
@@ -172,6 +173,21 @@ func (d *Decoder) origin(f *fields, env *envelope, sig *pulse.Signal) *pulse.Bad
 		return checkID(env.path, "id", sig.ID)
 	}
 	return nil
+}
+
+// source reads the source; false says that it is no string.
+func (d *Decoder) source(f *fields, env *envelope, sig *pulse.Signal) bool {
+	switch {
+	case env.event:
+		sig.Source, sig.SourceGiven = env.source, true
+	case !f.has(mSource):
+		sig.Source = d.settings.DefaultSource
+	case f.is(mSource, pulse.String):
+		sig.Source, sig.SourceGiven = d.text(f, mSource), true
+	default:
+		return false
+	}
+	return true
 }
 
 func checkID(path, field, id string) *pulse.Bad {

@@ -296,3 +296,22 @@ func equalValues(a, b *pulse.Value) bool {
 	}
 	return true
 }
+
+// Bad records count against their source, so it is told where it can be.
+func TestDecode_TellsTheSourceOfABadRecord(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]pulse.Signal{
+		`{"name":"a","value":"1","source":"s"}`:                   {Source: "s", SourceGiven: true},
+		`{"value":1,"id":"i","timestamp":5,"source":"s\u0031"}`:   {Source: "s1", SourceGiven: true},
+		`{"name":"a","value":1,"forecast":null}`:                  {Source: "unknown"},
+		`{"name":"a","value":1,"source":7}`:                       {},
+		`{"source":"s","name":"a","value":1`:                      {},
+		eventHead + `,"data":{"name":"a","value":1e999}}`:         {Source: "/feeds/7", SourceGiven: true},
+		eventHead + `,"data":{"name":"a","value":1},"time":"no"}`: {Source: "/feeds/7", SourceGiven: true},
+	} {
+		sig := pulse.Signal{Name: "of the record before", SourceGiven: true}
+		if bad := newDecoder().Decode([]byte(text), nil, recordMs, &sig); bad == nil || !equalSignals(&sig, &want) {
+			t.Errorf("%s: got %+v, error %v; want %+v", text, sig, bad, want)
+		}
+	}
+}

@@ -15,12 +15,16 @@ type Origin struct {
 	Partition int32
 	Offset    int64
 	Attempts  int
+	// Profile and Version are of the scoring; External says that answers of
+	// external enrichers are in the result.
+	Profile, Version string
+	External         bool
 }
 
 // ReadOrigin reads the origin of a result, of this version of the schema or a
 // later one that has more members. It is as strict about JSON as Decode. Bad
 // says why value is no result.
-func (d *Decoder) ReadOrigin(value []byte, o *Origin) *pulse.Bad {
+func (d *Decoder) ReadOrigin(value []byte, o *Origin) *pulse.Bad { //nolint:cyclop // a table of names
 	*o = Origin{Partition: -1, Offset: -1}
 	s := scanner{buf: value}
 	fail := func() *pulse.Bad {
@@ -37,6 +41,12 @@ func (d *Decoder) ReadOrigin(value []byte, o *Origin) *pulse.Bad {
 			o.ID = d.quoted(value[start:end])
 		case `"source"`:
 			o.Source = d.quoted(value[start:end])
+		case `"profile"`:
+			o.Profile = d.quoted(value[start:end])
+		case `"scorer_version"`:
+			o.Version = d.quoted(value[start:end])
+		case `"external"`:
+			o.External = true
 		case `"attempts"`:
 			o.Attempts, _ = strconv.Atoi(string(value[start:end]))
 		case `"input"`:

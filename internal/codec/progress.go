@@ -15,6 +15,10 @@ type Progress struct {
 	Token []byte
 	// Ingest is nil when the record was not ingested.
 	Ingest *pulse.Ingest
+	// Features are those of a forecast, for the model, and FeatureVersion numbers
+	// their order; none where no model is asked.
+	Features       []float64
+	FeatureVersion int
 	// External are the answers of external enrichers there are.
 	External []pulse.External
 }
@@ -27,6 +31,7 @@ type (
 		Version  int            `json:"v"`
 		Token    []byte         `json:"id,omitempty"`
 		Ingest   *ingestJSON    `json:"ingest,omitempty"`
+		Features *featuresJSON  `json:"features,omitempty"`
 		External []externalJSON `json:"external,omitempty"`
 	}
 	ingestJSON struct {
@@ -36,6 +41,18 @@ type (
 		AnomalyFlag  bool     `json:"anomaly_flag"`
 		AnomalyScore *float64 `json:"anomaly_score"`
 		STI          float64  `json:"sti"`
+		// Quality came with the anomaly score; without one it is zero.
+		Quality *qualityJSON `json:"quality,omitempty"`
+	}
+	qualityJSON struct {
+		Freshness   float64 `json:"freshness"`
+		Normality   float64 `json:"normality"`
+		Continuity  float64 `json:"continuity"`
+		Reliability float64 `json:"reliability"`
+	}
+	featuresJSON struct {
+		Version int       `json:"v"`
+		Values  []float64 `json:"values"`
 	}
 	externalJSON struct {
 		Enricher string          `json:"enricher"`
@@ -51,7 +68,12 @@ func AppendProgress(dst []byte, p *Progress) ([]byte, error) {
 		out.Ingest = &ingestJSON{Tag: i.SignalTag, RawRecency: i.RawRecency, Recency: i.RecencyScore, AnomalyFlag: i.AnomalyFlag, STI: i.STI}
 		if i.AnomalyScore.Valid {
 			out.Ingest.AnomalyScore = &i.AnomalyScore.Number
+			q := qualityJSON(i.Quality)
+			out.Ingest.Quality = &q
 		}
+	}
+	if p.Features != nil {
+		out.Features = &featuresJSON{p.FeatureVersion, p.Features}
 	}
 	for _, e := range p.External {
 		out.External = append(out.External, externalJSON{e.Enricher, e.Object})
@@ -80,6 +102,12 @@ func ReadProgress(text []byte) (p Progress, err error) {
 		if i.AnomalyScore != nil {
 			p.Ingest.AnomalyScore = pulse.Some(*i.AnomalyScore)
 		}
+		if i.Quality != nil {
+			p.Ingest.Quality = pulse.Quality(*i.Quality)
+		}
+	}
+	if f := in.Features; f != nil {
+		p.Features, p.FeatureVersion = f.Values, f.Version
 	}
 	for _, e := range in.External {
 		p.External = append(p.External, pulse.External{Enricher: e.Enricher, Object: e.Object})

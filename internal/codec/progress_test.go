@@ -19,7 +19,11 @@ func TestProgress_ReadsBackWhatIsWritten(t *testing.T) {
 			want.Ingest = &pulse.Ingest{
 				SignalTag: []string{"hope", "\"<&>\u2028"}[r.IntN(2)], RawRecency: r.Float64(), RecencyScore: r.NormFloat64() * 1e-300,
 				AnomalyFlag: r.IntN(2) == 0, AnomalyScore: pulse.Optional{Number: r.Float64(), Valid: true}, STI: 1 / 3.0,
+				Quality: pulse.Quality{Freshness: r.Float64(), Normality: 1, Continuity: 1e-9 * r.Float64(), Reliability: 0},
 			}
+		}
+		if n%4 == 1 {
+			want.Features, want.FeatureVersion = []float64{r.NormFloat64(), 1e-300 * r.Float64(), 0, -8}, 1+r.IntN(2)
 		}
 		if n%2 == 0 {
 			want.Token = []byte{byte(n), 0, 255}

@@ -46,6 +46,9 @@ func AppendResult(dst []byte, sig *pulse.Signal, sc *pulse.Score, meta *Meta) []
 		dst = append(dst, `,"enrichment_error":`...)
 		dst = appendString(dst, sc.EnrichmentError)
 	}
+	if sc.Model != nil {
+		dst = appendModel(dst, sc.Model)
+	}
 	return append(appendMeta(appendExternal(dst, sc.External), meta), '}')
 }
 
@@ -83,7 +86,36 @@ func appendScores(dst []byte, sc *pulse.Score) []byte {
 	dst = append(dst, `,"trust_score":`...)
 	dst = appendOptional(dst, sc.Trust)
 	dst = append(dst, `,"alignment_score":`...)
-	return appendOptional(dst, sc.Alignment)
+	dst = appendOptional(dst, sc.Alignment)
+	if !sc.QualityScore.Valid {
+		return dst
+	}
+	dst = append(dst, `,"quality_score":`...)
+	dst = appendNumber(dst, sc.QualityScore.Number)
+	dst = append(dst, `,"quality":`...)
+	return appendQuality(dst, &sc.Ingest.Quality)
+}
+
+func appendQuality(dst []byte, q *pulse.Quality) []byte {
+	dst = append(dst, `{"freshness":`...)
+	dst = appendNumber(dst, q.Freshness)
+	dst = append(dst, `,"normality":`...)
+	dst = appendNumber(dst, q.Normality)
+	dst = append(dst, `,"continuity":`...)
+	dst = appendNumber(dst, q.Continuity)
+	dst = append(dst, `,"reliability":`...)
+	dst = appendNumber(dst, q.Reliability)
+	return append(dst, '}')
+}
+
+func appendModel(dst []byte, m *pulse.Model) []byte {
+	dst = append(dst, `,"model":{"prediction":`...)
+	dst = appendNumber(dst, m.Prediction)
+	dst = append(dst, `,"error":`...)
+	dst = appendOptional(dst, m.Error)
+	dst = append(dst, `,"version":`...)
+	dst = appendString(dst, m.Version)
+	return append(dst, '}')
 }
 
 func appendMeta(dst []byte, meta *Meta) []byte {
@@ -134,15 +166,15 @@ func appendEnrichment(dst []byte, e *pulse.Enrichment) []byte {
 
 func appendComponents(dst []byte, c *pulse.AlignmentComponents) []byte {
 	dst = append(dst, `{"confidence":`...)
-	dst = appendNumber(dst, c.Confidence)
+	dst = appendOptional(dst, c.Confidence)
 	dst = append(dst, `,"retrodiction":`...)
-	dst = appendNumber(dst, c.Retrodiction)
+	dst = appendOptional(dst, c.Retrodiction)
 	dst = append(dst, `,"arc_stability":`...)
-	dst = appendNumber(dst, c.ArcStability)
+	dst = appendOptional(dst, c.ArcStability)
 	dst = append(dst, `,"tag_match":`...)
-	dst = appendNumber(dst, c.TagMatch)
+	dst = appendOptional(dst, c.TagMatch)
 	dst = append(dst, `,"novelty":`...)
-	dst = appendNumber(dst, c.Novelty)
+	dst = appendOptional(dst, c.Novelty)
 	return append(dst, '}')
 }
 

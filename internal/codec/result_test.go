@@ -39,8 +39,10 @@ func forecastScore() pulse.Score {
 			TraceID: pulse.StringValue("abc123"), ArcLabel: "Hope Surge", ForecastTag: "Hope", Confidence: 0.736, RawConfidence: 0.736,
 			RiskScore: 0.048, HistoricalConsistency: 0.8, TrustLabel: "🟢 Trusted", Fragility: pulse.NumberValue(0.096), HasFragility: true,
 			HasRetrodictionError: true, AlignmentScore: 71.08,
-			AlignmentComponents: pulse.AlignmentComponents{Confidence: 0.736, Retrodiction: 0.95, TagMatch: 1, Novelty: 1},
-			AttentionScore:      pulse.Some(0.2), RepeatRegret: &regret, LicenseStatus: "✅ Approved",
+			AlignmentComponents: pulse.AlignmentComponents{
+				Confidence: pulse.Some(0.736), Retrodiction: pulse.Some(0.95), ArcStability: pulse.Some(0), TagMatch: pulse.Some(1), Novelty: pulse.Some(1),
+			},
+			AttentionScore: pulse.Some(0.2), RepeatRegret: &regret, LicenseStatus: "✅ Approved",
 			LicenseExplanation: "all trust criteria met", TrustSummary: "Trust: 🟢 Trusted,\n\"Conf\": 0.736",
 		},
 	}
@@ -58,6 +60,13 @@ func results(t *testing.T) map[string][]byte {
 	overflow := forecastScore()
 	overflow.Enrichment.Confidence, overflow.Enrichment.Fragility = math.NaN(), pulse.NumberValue(math.Inf(1))
 	raw, enriched := rawScore(), forecastScore()
+	quality, modelled, unmodelled := rawScore(), forecastScore(), failed
+	quality.Ingest.AnomalyScore = pulse.Some(0.031)
+	quality.Ingest.Quality = pulse.Quality{Freshness: 0.997, Normality: 0.969, Continuity: 1, Reliability: 0.992}
+	quality.QualityScore, quality.Trust, quality.Alignment = pulse.Some(0.989), pulse.Some(0.989), pulse.Optional{}
+	modelled.Enrichment.AlignmentComponents.ArcStability = pulse.Optional{}
+	modelled.Model = &pulse.Model{Prediction: 0.731, Error: pulse.Some(0.005), Version: "rls-1"}
+	unmodelled.Model = &pulse.Model{Prediction: 0.5, Version: "rls-1"}
 	encode := func(value string, score *pulse.Score) []byte {
 		return codec.AppendResult(nil, mustDecode(t, value), score, &meta)
 	}
@@ -65,6 +74,9 @@ func results(t *testing.T) map[string][]byte {
 		"raw":                   encode(`{"id":"climate/co2","name":"co2_ppm","value":315.7,"source":"climate","timestamp":-372729600}`, &raw),
 		"raw-minimal":           encode(`{"name":"a\u0000\"\\\u2028é","value":1e300}`, &raw),
 		"forecast":              encode(forecast, &enriched),
+		"raw-quality":           encode(`{"name":"a","value":1}`, &quality),
+		"forecast-model":        encode(forecast, &modelled),
+		"forecast-failed-model": encode(forecast, &unmodelled),
 		"forecast-nothing-set":  encode(forecast, &bare),
 		"forecast-failed":       encode(forecast, &failed),
 		"forecast-not-finite":   encode(forecast, &overflow),

@@ -16,6 +16,7 @@ func (c Config) check(need Need, faults *faultList) {
 	c.checkTimes(faults)
 	c.checkSizes(faults)
 	c.checkRetries(faults)
+	c.checkScoring(faults)
 	c.checkTLS(faults)
 	c.checkSASL(faults)
 	if c.given["PULSE_ADMIN_TOKEN"] && c.given["PULSE_ADMIN_TOKEN_FILE"] {
@@ -119,6 +120,15 @@ func (c Config) checkSizes(faults *faultList) {
 	if !faults.has("PULSE_MAX_INFLIGHT_BYTES", "PULSE_MAX_RECORD_BYTES") && c.MaxInflightBytes < least {
 		faults.addf("PULSE_MAX_INFLIGHT_BYTES", "%s does not hold one record of PULSE_MAX_RECORD_BYTES (%s); write %s or more",
 			c.MaxInflightBytes, c.MaxRecordBytes, least)
+	}
+}
+
+func (c Config) checkScoring(faults *faultList) {
+	if faults.has("PULSE_PROFILE", "PULSE_ANOMALY_THRESHOLD") || c.AnomalyThreshold == nil {
+		return
+	}
+	if c.Profile == ProfileV2 && *c.AnomalyThreshold > 1 {
+		faults.addf("PULSE_ANOMALY_THRESHOLD", "%v is an anomaly_score that no signal reaches; write 0 to 1 (parity takes z-values)", *c.AnomalyThreshold)
 	}
 }
 

@@ -23,7 +23,7 @@ type Config struct {
 	TopicRetry  string `envconfig:"TOPIC_RETRY" derived:"<input>.<group>.retry" desc:"base name of the retry tiers; tier n has .n appended, from 1"`
 	TopicDLQ    string `envconfig:"TOPIC_DLQ" derived:"<input>.<group>.dlq" desc:"dead letters"`
 	TopicState  string `envconfig:"TOPIC_STATE" derived:"<input>.<group>.state" desc:"compacted changelog of what the tasks remember"`
-	TopicModels string `envconfig:"TOPIC_MODELS" derived:"<input>.<group>.models" later:"model snapshots" desc:"compacted model snapshots"`
+	TopicModels string `envconfig:"TOPIC_MODELS" derived:"<input>.<group>.models" desc:"compacted model snapshots"`
 
 	TopicsCreate      bool   `envconfig:"TOPICS_CREATE" default:"true" desc:"create the topics that are missing, and give dead letters and state the partitions of a grown input; else existing topics are validated, never changed"`
 	TopicsPartitions  int    `envconfig:"TOPICS_PARTITIONS" default:"8" min:"1" max:"10000" desc:"partitions of an input topic that has to be created; internal topics follow the input"`
@@ -56,12 +56,12 @@ type Config struct {
 	DedupeMaxIDs int           `envconfig:"DEDUPE_MAX_IDS" default:"1000000" min:"1" desc:"most remembered IDs a partition; when there are more, the oldest are forgotten"`
 
 	// Scoring.
-	Profile          string        `envconfig:"PROFILE" default:"parity" oneof:"parity" desc:"scoring profile; v2 comes with a later release and is the default from then on"`
+	Profile          string        `envconfig:"PROFILE" default:"v2" oneof:"v2,parity" desc:"scoring profile; parity scores like the old system, defects included"`
 	License          bool          `envconfig:"LICENSE" default:"true" desc:"check the licence of forecasts"`
 	Assets           List          `envconfig:"ASSETS" default:"nvda,msft,ibit,spy" desc:"assets of forecasts that count for movement and volatility"`
-	DefaultSource    string        `envconfig:"DEFAULT_SOURCE" default:"celery" desc:"source of signals that name none; the default is what profile parity's results have always said"`
-	MaxClockSkew     time.Duration `envconfig:"MAX_CLOCK_SKEW" default:"5m" min:"0s" later:"profile v2" desc:"a signal further ahead of its record's time is bad (future_timestamp); profile parity takes it as fresh, as the old system did"`
-	AnomalyThreshold *float64      `envconfig:"ANOMALY_THRESHOLD" derived:"the profile's" min:"0" desc:"flags a signal as an anomaly above it; z-value in parity"`
+	DefaultSource    string        `envconfig:"DEFAULT_SOURCE" default:"unknown" desc:"source of signals that name none; with profile parity the default is celery, which its results have always said"`
+	MaxClockSkew     time.Duration `envconfig:"MAX_CLOCK_SKEW" default:"5m" min:"0s" desc:"a signal further ahead of its record's time is bad (future_timestamp), 0s: never; profile parity takes it as fresh, as the old system did"`
+	AnomalyThreshold *float64      `envconfig:"ANOMALY_THRESHOLD" derived:"the profile's" min:"0" desc:"flags a signal as an anomaly: from this anomaly_score on, 0 to 1; with profile parity above this z-value"`
 
 	// External enrichers.
 	Enrichers           List   `envconfig:"ENRICHERS" secret:"true" desc:"comma-separated name=url?required=true&timeout=200ms"`

@@ -20,7 +20,6 @@
 //   - Variables of features that this release lacks are known and typed, but
 //     any value other than the default is a fault: an operator must not believe
 //     that a guard is on. The tag is later:"what is missing".
-//   - The contract's default profile is v2. It does not exist yet, so the
-//     default of this release is parity, and PULSE_DEFAULT_SOURCE is parity's
-//     celery where the contract has v2's unknown.
+//   - With profile parity signals that name no source have celery's, as that
+//     profile's results have always said; PULSE_DEFAULT_SOURCE wins.
 package config

@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -19,6 +18,12 @@ const (
 	// NeedBrokers is for commands that talk to Kafka: PULSE_BROKERS must be
 	// set.
 	NeedBrokers
+)
+
+// The values of PULSE_PROFILE.
+const (
+	ProfileV2     = "v2"
+	ProfileParity = "parity"
 )
 
 // Fault is one thing that is wrong, or worth a warning.
@@ -54,6 +59,9 @@ func Load(environ []string, need Need) (Config, error) {
 	c.TopicDLQ = cmp.Or(c.TopicDLQ, c.derivedTopic("dlq"))
 	c.TopicState = cmp.Or(c.TopicState, c.derivedTopic("state"))
 	c.TopicModels = cmp.Or(c.TopicModels, c.derivedTopic("models"))
+	if c.Profile == ProfileParity && !c.given[prefix+"DEFAULT_SOURCE"] {
+		c.DefaultSource = "celery"
+	}
 	c.tracing = tracing(values)
 	c.check(need, &faults)
 	faults.list = append(faults.list, strangers(environ)...)
@@ -96,9 +104,6 @@ func decode(values map[string]string, faults *faultList) Config {
 func (v variable) check(value reflect.Value, given bool) error {
 	if !given {
 		return nil
-	}
-	if v.name == prefix+"PROFILE" && value.String() == "v2" {
-		return errors.New("profile v2 comes with a later release; write parity, or leave it unset")
 	}
 	if err := v.bound(value); err != nil {
 		return err

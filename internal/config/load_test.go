@@ -70,7 +70,7 @@ func TestLoad_EmptyCountsAsNotSet(t *testing.T) {
 
 func TestLoad_TakesWhatIsSet(t *testing.T) {
 	t.Parallel()
-	c := mustLoad(t, "PULSE_BROKERS= a:1 , [::1]:2", "PULSE_MAX_RECORD_BYTES=2MiB", "PULSE_ANOMALY_THRESHOLD=2.5",
+	c := mustLoad(t, "PULSE_BROKERS= a:1 , [::1]:2", "PULSE_MAX_RECORD_BYTES=2MiB", "PULSE_PROFILE=parity", "PULSE_ANOMALY_THRESHOLD=2.5",
 		"PULSE_SESSION_TIMEOUT=45s", "PULSE_TOPICS_CREATE=false", "PULSE_HEALTH_INTERVAL=1m", "OTHER=1")
 	if !reflect.DeepEqual(c.Brokers, List{"a:1", "[::1]:2"}) || c.MaxRecordBytes != 2<<20 || *c.AnomalyThreshold != 2.5 ||
 		c.SessionTimeout != 45*time.Second || c.TopicsCreate || !c.Given("PULSE_BROKERS") {
@@ -106,6 +106,7 @@ func TestLoad_RefusesBadValues(t *testing.T) {
 		"PULSE_TOPIC_OUTPUT":         {"pulse.signals", "pulse_signals", "ä"},
 		"PULSE_TOPIC_DLQ":            {"a/b", "pulse.signals"},
 		"PULSE_TOPIC_STATE":          {"a/b"},
+		"PULSE_TOPIC_MODELS":         {"a/b", "pulse.signals"},
 		"PULSE_TOPICS_CREATE":        {"yes"},
 		"PULSE_TOPICS_PARTITIONS":    {"0", "eight", "010", "1.5", "99999999999999999999"},
 		"PULSE_TOPICS_REPLICATION":   {"-2", "x"},
@@ -121,11 +122,11 @@ func TestLoad_RefusesBadValues(t *testing.T) {
 		"PULSE_COMPRESSION":          {"gzip"},
 		"PULSE_DEDUPE_WINDOW":        {"x", "1s"},
 		"PULSE_DEDUPE_MAX_IDS":       {"0", "many"},
-		"PULSE_PROFILE":              {"v2", "v3"},
+		"PULSE_PROFILE":              {"V2", "v3"},
 		"PULSE_LICENSE":              {"maybe"},
 		"PULSE_ASSETS":               {"a,,b"},
 		"PULSE_DEFAULT_SOURCE":       {"a\x02"},
-		"PULSE_ANOMALY_THRESHOLD":    {"x", "NaN", "Inf", "-1"},
+		"PULSE_ANOMALY_THRESHOLD":    {"x", "NaN", "Inf", "-1", "1.5"},
 		"PULSE_HTTP_ADDR":            {"9100", "a:b", ":70000"},
 		"PULSE_TLS":                  {"x"},
 		"PULSE_TLS_CA":               {"/no/such/file", t.TempDir()},
@@ -326,4 +327,18 @@ func TestTopics_IllegalDerivedNameTellsItsOrigin(t *testing.T) {
 			t.Errorf("group %q: faults = %v, want the origin named", group, got)
 		}
 	}
+}
+
+func TestLoad_ParityHasASourceOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for source, environ := range map[string][]string{
+		"unknown": nil,
+		"celery":  {"PULSE_PROFILE=parity"},
+		"mine":    {"PULSE_PROFILE=parity", "PULSE_DEFAULT_SOURCE=mine"},
+	} {
+		if got := mustLoad(t, environ...).DefaultSource; got != source {
+			t.Errorf("%v: source %s, want %s", environ, got, source)
+		}
+	}
+	mustLoad(t, "PULSE_PROFILE=parity", "PULSE_ANOMALY_THRESHOLD=3.5")
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"pulse-scorer/internal/scoring"
 	"pulse-scorer/schemas"
 )
 
@@ -47,9 +46,9 @@ func forecastOf(r *rand.Rand, id int) string {
 }
 
 // straight processes all records in one task, in one batch.
-func straight(t *testing.T, records []*Record) pages {
+func straight(t *testing.T, s Settings, records []*Record) pages {
 	t.Helper()
-	task := newTask(t, wall)
+	task := taskWith(t, s, NewMetrics(prometheus.NewRegistry()), wall)
 	var out pages
 	for _, in := range records {
 		process(task, in, &out)
@@ -60,10 +59,11 @@ func straight(t *testing.T, records []*Record) pages {
 // history is a task with what it has committed, as the engine keeps it: the
 // outputs, the changelog, and how many records they stand for.
 type history struct {
-	t       *testing.T
-	r       *rand.Rand
-	task    *Task
-	records []*Record
+	t        *testing.T
+	r        *rand.Rand
+	settings Settings
+	task     *Task
+	records  []*Record
 
 	outputs, changelog pages
 	committed          int // records
@@ -113,7 +113,7 @@ func (h *history) rollback() {
 // another hash key, from a changelog that may have been compacted.
 func (h *history) restart() {
 	h.t.Helper()
-	task, err := New(testSettings(), Deps{Profile: scoring.Parity(), Metrics: NewMetrics(prometheus.NewRegistry()), HashKey: [16]byte{byte(h.restarts)}, Now: wall})
+	task, err := New(h.settings, Deps{Profile: profileFor(&h.settings), Metrics: NewMetrics(prometheus.NewRegistry()), HashKey: [16]byte{byte(h.restarts)}, Now: wall})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -154,8 +154,10 @@ func compacted(log pages) pages {
 func TestBatch_NoScheduleChangesWhatIsWritten(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
+		s := eachProfile()[seed%2]
 		records := stream(seed, 400)
-		h := &history{t: t, r: rand.New(rand.NewPCG(seed, 2)), task: newTask(t, wall), records: records}
+		task := taskWith(t, s, NewMetrics(prometheus.NewRegistry()), wall)
+		h := &history{t: t, r: rand.New(rand.NewPCG(seed, 2)), settings: s, task: task, records: records}
 		for h.committed < len(records) {
 			switch n := h.r.IntN(20); {
 			case n < 8:
@@ -170,7 +172,7 @@ func TestBatch_NoScheduleChangesWhatIsWritten(t *testing.T) {
 				h.restart()
 			}
 		}
-		want := straight(t, records)
+		want := straight(t, s, records)
 		if h.rollbacks == 0 || h.restarts == 0 {
 			t.Errorf("seed %d: %d rollbacks, %d restarts", seed, h.rollbacks, h.restarts)
 		}
@@ -196,7 +198,14 @@ func firstDifference(got, want pages) string {
 // of the state included.
 func TestRollback_TheSameRecordsAgainGiveTheSameBytes(t *testing.T) {
 	t.Parallel()
-	task := newTask(t, wall)
+	for _, s := range eachProfile() {
+		sameBytesAgain(t, s)
+	}
+}
+
+func sameBytesAgain(t *testing.T, s Settings) {
+	t.Helper()
+	task := taskWith(t, s, NewMetrics(prometheus.NewRegistry()), wall)
 	records := stream(7, 300)
 	batch := func(from, to int) (out pages) {
 		for _, in := range records[from:to] {
@@ -219,20 +228,21 @@ func TestResults_MatchTheirSchema(t *testing.T) {
 	t.Parallel()
 	schema, letters := compile(t, schemas.Result()), compile(t, schemas.DeadLetterHeaders())
 	kinds := map[string]int{}
-	for _, w := range straight(t, stream(3, 500)) {
+	records := stream(3, 500)
+	for _, w := range append(straight(t, testSettings(), records), straight(t, v2Settings(), records)...) {
 		if w.to == DeadLetters {
 			requireHeaders(t, letters, w)
 			kinds["dead"]++
 			continue
 		}
 		requireSchema(t, schema, w.value)
-		for _, part := range []string{`"kind":"raw"`, `"kind":"forecast"`, `"enrichment_error"`, `"repeat_regret":true`} {
+		for _, part := range []string{`"kind":"raw"`, `"kind":"forecast"`, `"enrichment_error"`, `"repeat_regret":true`, `"quality_score"`, `"model":{`} {
 			if strings.Contains(string(w.value), part) {
 				kinds[part]++
 			}
 		}
 	}
-	if len(kinds) < 4 {
+	if len(kinds) < 6 {
 		t.Errorf("the stream has too few kinds of results: %v", kinds)
 	}
 }

@@ -17,9 +17,8 @@ func (d *discard) Append(_ Destination, key, value []byte, _ []Header) {
 }
 
 // steady is a task that has seen its series, and raw signals for it.
-func steady(tb testing.TB, series, records int) (*Task, []*Record) {
+func steady(tb testing.TB, s Settings, series, records int) (*Task, []*Record) {
 	tb.Helper()
-	s := testSettings()
 	s.State.DedupeMaxIDs = 1_000_000
 	task := taskWith(tb, s, newTask(tb, wall).metrics, wall)
 	list := make([]*Record, records)
@@ -37,7 +36,14 @@ func steady(tb testing.TB, series, records int) (*Task, []*Record) {
 // A raw signal costs no garbage: what grows is the table of IDs and the undo
 // logs, now and then.
 func TestProcess_AllocatesNextToNothingForRawSignals(t *testing.T) {
-	task, records := steady(t, 100, 20_000)
+	for _, s := range eachProfile() {
+		allocatesNothing(t, s)
+	}
+}
+
+func allocatesNothing(t *testing.T, s Settings) {
+	t.Helper()
+	task, records := steady(t, s, 100, 20_000)
 	var out discard
 	next := 0
 	perRecord := testing.AllocsPerRun(len(records)-1, func() {
@@ -48,19 +54,26 @@ func TestProcess_AllocatesNextToNothingForRawSignals(t *testing.T) {
 		}
 	})
 	if perRecord > 0 {
-		t.Errorf("%v allocations a record, want 0", perRecord)
+		t.Errorf("profile %s: %v allocations a record, want 0", task.profile.Name, perRecord)
 	}
 }
 
 func BenchmarkProcess_Raw(b *testing.B) {
-	task, records := steady(b, 1000, 200_000)
+	for _, s := range eachProfile() {
+		b.Run(profileFor(&s).Name, func(b *testing.B) { processRaw(b, s) })
+	}
+}
+
+func processRaw(b *testing.B, s Settings) {
+	b.Helper()
+	task, records := steady(b, s, 1000, 200_000)
 	var out discard
 	b.ReportAllocs()
 	b.ResetTimer()
 	for n := range b.N {
 		if n%len(records) == 0 && n > 0 {
 			b.StopTimer()
-			task, records = steady(b, 1000, 200_000)
+			task, records = steady(b, s, 1000, 200_000)
 			b.StartTimer()
 		}
 		task.Process(records[n%len(records)], &out)

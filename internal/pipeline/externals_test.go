@@ -12,7 +12,6 @@ import (
 
 	"pulse-scorer/internal/pulse"
 	"pulse-scorer/internal/retry"
-	"pulse-scorer/internal/scoring"
 )
 
 // oracle is external enrichers as a test wants them.
@@ -83,7 +82,7 @@ func byKey() Settings {
 func asking(tb testing.TB, s Settings, o *oracle) *Task {
 	tb.Helper()
 	task, err := New(s, Deps{
-		Profile: scoring.Parity(), Metrics: NewMetrics(prometheus.NewRegistry()), HashKey: [16]byte{1, 2, 3}, Now: wall,
+		Profile: profileFor(&s), Metrics: NewMetrics(prometheus.NewRegistry()), HashKey: [16]byte{1, 2, 3}, Now: wall,
 		Random: func() float64 { return 0.5 }, Externals: o,
 	})
 	if err != nil {

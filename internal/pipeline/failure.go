@@ -4,6 +4,7 @@ import (
 	"pulse-scorer/internal/codec"
 	"pulse-scorer/internal/pulse"
 	"pulse-scorer/internal/retry"
+	"pulse-scorer/internal/series"
 	"pulse-scorer/internal/state"
 )
 
@@ -72,6 +73,9 @@ const maxProgressBytes = 2 << 10
 // progress is what the next try goes on from.
 func (t *Task) progress(p *passage) []byte {
 	found := codec.Progress{Token: p.id.Token(), Ingest: &p.score.Ingest, External: p.inquiry.Answers}
+	if p.told {
+		found.Features, found.FeatureVersion = p.features[:], series.FeatureVersion
+	}
 	text, err := codec.AppendProgress(nil, &found)
 	if err != nil || len(text) > maxProgressBytes {
 		found.External = nil

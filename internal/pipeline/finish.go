@@ -164,18 +164,18 @@ func (t *Task) drop() {
 	t.waiting, t.waitingBytes, t.held = t.waiting[:0], 0, false
 }
 
-// series names one.
-type series struct{ source, name string }
+// seriesName names a series.
+type seriesName struct{ source, name string }
 
-func compareSeries(a, b series) int {
+func compareSeries(a, b seriesName) int {
 	return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.name, b.name))
 }
 
 // release admits parked records that nothing stands before any more; they are
 // finished like others. false means that there are none.
 func (t *Task) release() bool {
-	var free []series
-	t.state.Released(func(source, name string) { free = append(free, series{source, name}) })
+	var free []seriesName
+	t.state.Released(func(source, name string) { free = append(free, seriesName{source, name}) })
 	slices.SortFunc(free, compareSeries) // the same records again give the same bytes
 	for _, s := range free {
 		for i := 0; len(t.waiting) < t.batch && t.waitingBytes < maxBatchBytes; i++ {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"pulse-scorer/schemas"
 )
 
@@ -20,7 +22,8 @@ func FuzzProcess(f *testing.F) {
 	seedRecords(f)
 	result, letter := compile(f, schemas.Result()), compile(f, schemas.DeadLetterHeaders())
 	f.Fuzz(func(t *testing.T, key, value, header []byte, ms int64) {
-		task := newTask(t, wall)
+		s := eachProfile()[len(key)%2]
+		task := taskWith(t, s, NewMetrics(prometheus.NewRegistry()), wall)
 		in := signalAt(64, "")
 		in.Key, in.Value, in.TimestampMs = key, value, ms
 		in.Headers = []Header{{Key: string(header), Value: header}, {Key: "content-type", Value: header}}

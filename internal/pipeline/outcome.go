@@ -57,6 +57,7 @@ const (
 	StageEnrich
 	StageScore
 	StageEmit
+	StageLearn
 	stages // how many there are
 )
 
@@ -75,6 +76,8 @@ func (s Stage) String() string {
 		return "score"
 	case StageEmit:
 		return "emit"
+	case StageLearn:
+		return "learn"
 	case stages:
 	}
 	return "unknown"

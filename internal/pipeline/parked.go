@@ -35,7 +35,7 @@ func (t *Task) park(p *passage) {
 }
 
 // readmit takes a parked record on its way again. It stays parked until its turn.
-func (t *Task) readmit(s series, record []byte) {
+func (t *Task) readmit(s seriesName, record []byte) {
 	p := new(passage)
 	if err := readParked(record, p); err != nil {
 		panic(fmt.Sprintf("parked record of %.64q, %.64q: %v: written by a newer release?", s.source, s.name, err))

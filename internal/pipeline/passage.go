@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 
 	"pulse-scorer/internal/codec"
+	"pulse-scorer/internal/learn"
 	"pulse-scorer/internal/pulse"
+	"pulse-scorer/internal/series"
 	"pulse-scorer/internal/state"
 )
 
@@ -15,7 +17,7 @@ type passage struct {
 	// parked: it was parked in the state and comes from there, of the queue of a
 	// series; over is its outcome if it has one before its turn.
 	parked bool
-	queue  series
+	queue  seriesName
 	over   *Outcome
 
 	// Where the record lay in the input, its time and how often it was
@@ -40,8 +42,14 @@ type passage struct {
 	// isNew: its observation was added to its series by this passage; ingested,
 	// that its ingest is over, in this passage or before.
 	isNew, ingested bool
-	// unlearned: its forecast was too large to be remembered.
-	unlearned bool
+	// unremembered: its forecast was too large to be remembered.
+	unremembered bool
+	// features are what its series showed of a forecast when it was ingested, and
+	// predicted what the model makes of them; told says whether there are any.
+	features   series.Features
+	told       bool
+	prediction learn.Prediction
+	predicted  bool
 
 	inquiry Inquiry
 	// asked: the enrichers have answered; failed is why it cannot be scored, known
@@ -58,7 +66,8 @@ func (p *passage) begin(in *Record) {
 	p.in, p.parked = in, false
 	p.topic, p.partition, p.offset, p.recordMs, p.deliveries, p.firstSeenMs = in.Topic, in.Partition, in.Offset, ArrivedMs(in), 1, 0
 	p.progress = codec.Progress{}
-	p.stage, p.waited, p.isNew, p.ingested, p.unlearned = StageDecode, false, false, false, false
+	p.stage, p.waited, p.isNew, p.ingested, p.unremembered = StageDecode, false, false, false, false
+	p.signal.Source, p.told, p.predicted = "", false, false
 	p.inquiry.Answers, p.asked, p.failed = nil, false, nil
 }
 

@@ -41,7 +41,11 @@ func (t *Task) admit(p *passage) (o Outcome, over bool) {
 			t.state.Undo(p.mark)
 		}
 	}()
-	if bad := t.decode(p); bad != nil {
+	bad := t.decode(p)
+	if bad == nil {
+		bad = t.validate(p)
+	}
+	if bad != nil {
 		return dead(p.stage, bad), true
 	}
 	verdict := t.dedupe(p)
@@ -62,6 +66,7 @@ func (t *Task) admit(p *passage) (o Outcome, over bool) {
 		p.score.Ingest = t.ingest(p, verdict == state.Unseen)
 	} else {
 		p.score.Ingest = *p.progress.Ingest
+		p.features, p.told = featuresOf(&p.progress)
 	}
 	p.ingested = true
 	if t.mustWait(p) {
@@ -87,20 +92,31 @@ func (t *Task) complete(p *passage) (o Outcome) {
 	if p.failed != nil {
 		return dead(p.stage, p.failed)
 	}
-	enrichment, err := t.enrich(p)
-	t.combine(p, enrichment, err)
-	t.emit(p)
+	t.score(p)
 	t.state.Remember(p.id, state.Scored)
 	return Outcome{Kind: OutcomeScored}
 }
 
-// settle writes what has become of a record, and counts it.
+// score takes a record through the stages that make its result.
+func (t *Task) score(p *passage) {
+	t.predict(p)
+	enrichment, err := t.enrich(p)
+	t.combine(p, enrichment, err)
+	t.emit(p)
+}
+
+// settle writes what has become of a record, and counts it. Only then its score is
+// learned from: what is learned is no part of what it was scored with, and whatever
+// becomes of that, the result stays.
 func (t *Task) settle(p *passage, o Outcome, out Sink) {
 	if o.Kind == OutcomeDead {
 		o = t.fail(p, o)
 	}
 	if !p.waited {
 		t.state.CountIn()
+	}
+	if o.Kind == OutcomeDead && !p.ingested && !p.again() {
+		t.blame(p.signal.Source)
 	}
 	if p.isNew && p.ingested {
 		t.open.ingested(p.signal.Source)
@@ -127,6 +143,7 @@ func (t *Task) settle(p *passage, o Outcome, out Sink) {
 	case outcomes:
 	}
 	t.clock.lap(StageEmit)
+	t.learn(p, o)
 }
 
 // decode reads what the record brings along from earlier tries, and turns its
@@ -184,19 +201,19 @@ func (t *Task) dedupe(p *passage) (v state.Verdict) {
 	return v
 }
 
+// validate refuses what was decoded and cannot be scored.
+func (t *Task) validate(p *passage) *pulse.Bad {
+	p.stage = StageIngest
+	return t.profile.Admit(&p.signal, p.recordMs*microsPerMilli)
+}
+
 // ingest is what every signal goes through: recency, anomaly, tag, trust index.
 // One that was ingested before is in its series already (first is false).
 func (t *Task) ingest(p *passage, first bool) pulse.Ingest {
 	p.stage = StageIngest
 	defer t.clock.lap(StageIngest)
-	var window []float64
-	if first {
-		window = t.state.Observe(p.signal.Source, p.signal.Name, p.signal.Value)
-		p.isNew = true
-	} else {
-		window = t.state.Window(p.signal.Source, p.signal.Name)
-	}
-	return t.profile.Ingest(&p.signal, p.recordMs*microsPerMilli, window)
+	p.isNew = first
+	return t.profile.Ingest(&p.signal, p.recordMs*microsPerMilli, t.observe(p, first))
 }
 
 const microsPerMilli = 1000
@@ -211,12 +228,16 @@ func (t *Task) enrich(p *passage) (*pulse.Enrichment, error) {
 	defer t.clock.lap(StageEnrich)
 	memory := t.state.Memory(p.signal.Source, p.signal.Name)
 	ctx := scoring.ContextOf(p.signal.Context, memory, t.settings.License)
+	ctx.SignalTag = p.score.Ingest.SignalTag
+	if t.streaming() {
+		ctx.ModelError = pulse.Some(t.trust(p).Error)
+	}
 	enrichment, err := t.profile.Enrich(p.signal.Record, ctx)
 	if err != nil {
 		return nil, err
 	}
 	entry := t.profile.MemoryEntry(p.signal.Record, enrichment)
-	p.unlearned = !t.state.Learn(p.signal.Source, p.signal.Name, entry)
+	p.unremembered = !t.state.Learn(p.signal.Source, p.signal.Name, entry)
 	return enrichment, nil
 }
 
@@ -226,6 +247,7 @@ func (t *Task) combine(p *passage, enrichment *pulse.Enrichment, err error) {
 	defer t.clock.lap(StageScore)
 	p.score = t.profile.Combine(p.score.Ingest, p.signal.Kind, enrichment, err)
 	p.score.External = p.inquiry.Answers
+	p.score.Model = t.modelOf(p)
 }
 
 // emit encodes what was found; the bytes are valid until the next record.

@@ -2,13 +2,16 @@ package pipeline
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
 
 	"pulse-scorer/internal/pulse"
+	"pulse-scorer/internal/retry"
 )
 
 // stage is a world of one task with its input and tiers, as the engine and Kafka
@@ -222,11 +225,19 @@ func TestRetry_NoScheduleLosesDoublesOrReorders(t *testing.T) {
 			s.State.DedupeMaxIDs = 1000
 			if key {
 				s = byKey()
+			}
+			if seed%2 == 1 {
+				s.State.WindowSize = 0
+			}
+			if key {
 				s.Retry.MaxParked = 15
 			}
 			g := newStage(t, seed, s, 300)
 			g.run()
 			g.judge(key)
+			if s.State.WindowSize == 0 {
+				g.judgeScores()
+			}
 			total.retried += g.retried
 			total.parked += g.parked
 			total.restarts += g.restarts
@@ -275,13 +286,55 @@ func (g *stage) judge(key bool) {
 		}
 	}
 	for name, values := range windows {
-		if got := g.task.state.Window("s", name); !slices.Equal(got, values[max(0, len(values)-len(got)):]) {
+		if got := g.task.state.Window("s", name); g.settings.State.WindowSize > 0 && !slices.Equal(got, values[max(0, len(values)-len(got)):]) {
 			g.t.Errorf("window of %s: %v, want the end of %v", name, got, values)
 		}
 	}
 	if g.task.state.Parked() != 0 || len(results) < len(want)*2/3 {
 		g.t.Errorf("%d parked, %d of %d signals have results", g.task.state.Parked(), len(results), len(want))
 	}
+}
+
+// judgeScores: a result is the same, but for its tries and what enrichers said,
+// whatever happened to its record and to others.
+func (g *stage) judgeScores() {
+	g.t.Helper()
+	plain := g.settings
+	plain.Retry = retry.Settings{}
+	want := map[int64]map[string]any{}
+	for _, w := range straight(g.t, plain, g.input) {
+		want[originOf(g.t, w)] = scoresOf(g.t, w)
+	}
+	again := 0
+	for _, w := range g.out {
+		if w.to != Results {
+			continue
+		}
+		got := scoresOf(g.t, w)
+		wanted, ok := want[originOf(g.t, w)]
+		if !ok {
+			continue // of a signal that died at first and came again
+		}
+		if !bytes.Contains(w.value, []byte(`"attempts":1,`)) {
+			again++
+		}
+		if !reflect.DeepEqual(got, wanted) {
+			g.t.Errorf("result %v, want %v", got, wanted)
+		}
+	}
+	if again < 5 {
+		g.t.Errorf("only %d results of records that were tried again", again)
+	}
+}
+
+func scoresOf(t *testing.T, w written) (result map[string]any) {
+	t.Helper()
+	if err := json.Unmarshal(w.value, &result); err != nil {
+		t.Fatalf("%s: %v", w.value, err)
+	}
+	delete(result, "attempts")
+	delete(result, "external")
+	return result
 }
 
 func seriesOf(w written) string {

@@ -46,18 +46,26 @@ func (s *Scorer) AppendResult(dst, line []byte, now time.Time) (out []byte, bad 
 			t.state.Undo(p.mark)
 		}
 	}()
-	if bad := t.decode(p); bad != nil {
+	if bad := t.read(p, own); bad != nil {
+		t.blame(p.signal.Source)
 		return dst, bad
+	}
+	p.score.Ingest = t.ingest(p, true)
+	t.state.MarkAt(&p.mark)
+	t.score(p)
+	t.learn(p, Outcome{Kind: OutcomeScored})
+	return append(dst, t.encoded...), nil
+}
+
+// read decodes a line and validates it.
+func (t *Task) read(p *passage, own bool) *pulse.Bad {
+	if bad := t.decode(p); bad != nil {
+		return bad
 	}
 	if own {
 		p.recordMs = floorMilli(p.signal.Timestamp.Micros)
 	}
-	p.score.Ingest = t.ingest(p, true)
-	t.state.MarkAt(&p.mark)
-	enrichment, err := t.enrich(p)
-	t.combine(p, enrichment, err)
-	t.emit(p)
-	return append(dst, t.encoded...), nil
+	return t.validate(p)
 }
 
 // forget commits what the last record has changed in the state.

@@ -33,6 +33,24 @@ func testSettings() Settings {
 	}
 }
 
+// v2Settings are those of a task whose profile keeps no window.
+func v2Settings() Settings {
+	s := testSettings()
+	s.State.WindowSize = 0
+	return s
+}
+
+// eachProfile are the settings of both.
+func eachProfile() []Settings { return []Settings{testSettings(), v2Settings()} }
+
+// profileFor is the profile that settings are for.
+func profileFor(s *Settings) *scoring.Profile {
+	if s.State.WindowSize == 0 {
+		return scoring.V2()
+	}
+	return scoring.Parity()
+}
+
 // newTask returns a task with metrics of its own.
 func newTask(tb testing.TB, now func() time.Time) *Task {
 	tb.Helper()
@@ -41,7 +59,7 @@ func newTask(tb testing.TB, now func() time.Time) *Task {
 
 func taskWith(tb testing.TB, s Settings, m *Metrics, now func() time.Time) *Task {
 	tb.Helper()
-	task, err := New(s, Deps{Profile: scoring.Parity(), Metrics: m, HashKey: [16]byte{1, 2, 3}, Now: now})
+	task, err := New(s, Deps{Profile: profileFor(&s), Metrics: m, HashKey: [16]byte{1, 2, 3}, Now: now})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func (c *tally) scored(p *passage) {
 	if sc.EnrichmentError != "" {
 		c.enrichmentErrors++
 	}
-	if p.unlearned {
+	if p.unremembered {
 		c.unlearned++
 	}
 	switch {

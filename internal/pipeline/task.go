@@ -3,9 +3,11 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"pulse-scorer/internal/codec"
+	"pulse-scorer/internal/pulse"
 	"pulse-scorer/internal/retry"
 	"pulse-scorer/internal/scoring"
 	"pulse-scorer/internal/state"
@@ -37,6 +39,12 @@ type Deps struct {
 	// Random gives numbers from [0,1), for the jitter of retries; nil is for
 	// settings without any. Tasks that share one call it at the same time.
 	Random func() float64
+	// Log, which may be nil, is told what an operator should know of a task's state.
+	Log *slog.Logger
+	// Models takes snapshots of the model, which are marked with the task's
+	// Partition; nil when nobody wants them.
+	Models    Models
+	Partition int32
 	// Externals asks external enrichers, nil when there are none.
 	Externals Externals
 }
@@ -72,6 +80,12 @@ type Task struct {
 	// them when Kafka has committed.
 	open, sealed *tally
 
+	log       *slog.Logger
+	models    Models
+	partition int32
+	// offered is what the model had learned when it was offered last.
+	offered   uint64
+	offeredAt time.Time
 	random    func() float64
 	externals Externals
 	// waiting are the records that wait for external enrichers, in the order in
@@ -85,6 +99,8 @@ type Task struct {
 
 	// own is the record that is being processed, without external enrichers.
 	own              passage
+	beforeLearn      state.Mark
+	model            pulse.Model
 	meta             codec.Meta
 	scratch, encoded []byte
 }
@@ -97,12 +113,15 @@ func New(s Settings, d Deps) (*Task, error) {
 	if d.Random == nil && s.Retry.Jitter > 0 && len(s.Retry.Delays) > 0 {
 		return nil, errors.New("retries have jitter, and no source of random numbers was given")
 	}
+	if (s.State.WindowSize == 0) != (d.Profile.WindowSize == 0) {
+		return nil, fmt.Errorf("the state keeps a window of %d and profile %s has one of %d", s.State.WindowSize, d.Profile.Name, d.Profile.WindowSize)
+	}
 	st, err := state.New(s.State, d.HashKey)
 	if err != nil {
 		return nil, err
 	}
 	return &Task{
-		random: d.Random, externals: d.Externals, batch: firstBatch,
+		log: d.Log, models: d.Models, partition: d.Partition, random: d.Random, externals: d.Externals, batch: firstBatch,
 		settings: s, profile: d.Profile, state: st, metrics: d.Metrics, figures: new(figures),
 		decoder: codec.NewDecoder(codec.Settings{DefaultSource: s.DefaultSource}),
 		letters: &letters{group: s.Group},
@@ -121,12 +140,20 @@ func (t *Task) Restored() error { return t.state.Restored() }
 // Open says that the task's work begins: from here on the metrics tell what it
 // remembers, until Close.
 func (t *Task) Open() {
-	t.metrics.remembered.sample(t.figures, t.state.Dedupe(), t.state.Parked())
+	if n := t.state.Resting(); n > 0 && t.log != nil {
+		t.log.Warn("the state has series of another profile, which rest until that comes back; this profile knows nothing of them",
+			slog.String("profile", t.profile.Name), slog.Int("resting", n), slog.Int("series", t.state.Stats().Series))
+	}
+	t.metrics.remembered.sample(t.figures, t.state)
 	t.metrics.remembered.add(t.figures)
+	t.offered, t.offeredAt = t.state.Lessons(), t.clock.now()
 }
 
 // Close says that the task's work has ended. Nothing is called after it.
-func (t *Task) Close() { t.metrics.remembered.remove(t.figures) }
+func (t *Task) Close() {
+	t.metrics.remembered.remove(t.figures)
+	t.offerModel(true)
+}
 
 // Seal ends the open batch: what it changed in the state goes to out. It panics
 // while records wait for Finish: their offsets would be committed without them.
@@ -142,8 +169,9 @@ func (t *Task) Seal(nowMs int64, out Sink) {
 func (t *Task) Commit() {
 	t.state.Commit()
 	t.metrics.committed(t.sealed, t.clock.now())
-	t.metrics.remembered.sample(t.figures, t.state.Dedupe(), t.state.Parked())
+	t.metrics.remembered.sample(t.figures, t.state)
 	t.sealed.reset()
+	t.offerModel(false)
 }
 
 // Rollback takes back the sealed and the open batch.

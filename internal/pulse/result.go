@@ -22,12 +22,40 @@ type Ingest struct {
 	AnomalyScore Optional
 	// STI is the signal trust index, rounded to three decimals, in [0.4,0.9].
 	STI float64
+	// Quality is what the quality of a raw signal is made of; zero in profile
+	// parity.
+	Quality Quality
+}
+
+// Quality has the parts of a raw signal's quality, each in [0,1].
+type Quality struct {
+	// Freshness is the recency, rounded like it.
+	Freshness float64
+	// Normality is 1 less the anomaly score.
+	Normality float64
+	// Continuity is the share of the observations due since the last one
+	// that has come.
+	Continuity float64
+	// Reliability is the share of the source's records that were good.
+	Reliability float64
+}
+
+// Model is what the online model said about a forecast's trust score.
+type Model struct {
+	// Prediction is in [0,1], made before the score was known.
+	Prediction float64
+	// Error is the distance of prediction and score; null when the forecast
+	// got none.
+	Error Optional
+	// Version names the learner and the order of its features.
+	Version string
 }
 
 // AlignmentComponents are the five parts of the alignment score, each in
-// [0,1], unrounded.
+// [0,1], unrounded, and null where nothing is known of one. Profile parity knows
+// them all.
 type AlignmentComponents struct {
-	Confidence, Retrodiction, ArcStability, TagMatch, Novelty float64
+	Confidence, Retrodiction, ArcStability, TagMatch, Novelty Optional
 }
 
 // Enrichment is what the forecast stages find. A field that was not set (the
@@ -68,10 +96,14 @@ type Score struct {
 	Ingest Ingest
 	// Trust and Alignment are null where they do not apply.
 	Trust, Alignment Optional
+	// QualityScore is in [0,1]; it applies to raw signals, outside parity.
+	QualityScore Optional
 	// Enrichment is nil for raw signals and when enrichment failed; then
 	// EnrichmentError says why.
 	Enrichment      *Enrichment
 	EnrichmentError string
+	// Model is nil where no model was asked.
+	Model *Model
 	// External is what external enrichers have added, in their order.
 	External []External
 }

@@ -17,64 +17,93 @@ type AlignmentRules struct {
 	// ScoreDecimals and DistanceDecimals are what score and state distance
 	// are rounded to.
 	ScoreDecimals, DistanceDecimals int
+	// Unknowns leaves a component unknown of which nothing is known, and shares its
+	// weight among the others. Otherwise it counts as 0, or as 1 where two states
+	// have nothing in common.
+	Unknowns bool
+	// BothTags matches the tag of the series' name, too.
+	BothTags bool
 }
 
 // components are unrounded, each in [0,1] (alignment_index.py:29-139).
 // confidence is the rounded one, tag the tag of the forecast's arc.
-func (r AlignmentRules) components(f *forecast, currentState pulse.Value, confidence float64, tag string) pulse.AlignmentComponents {
+func (r AlignmentRules) components(f *forecast, ctx Context, confidence float64, tag string) pulse.AlignmentComponents {
 	return pulse.AlignmentComponents{
-		Confidence:   unit(confidence),
-		Retrodiction: r.retrodiction(f, currentState),
-		ArcStability: arcStability(f),
-		TagMatch:     r.tagMatch(tag),
-		Novelty:      tagNovelty(f.memory, tag),
+		Confidence:   pulse.Some(unit(confidence)),
+		Retrodiction: r.known(r.retrodiction(f, ctx.CurrentState)),
+		ArcStability: r.known(arcStability(f)),
+		TagMatch:     pulse.Some(r.tagMatch(tag, ctx.SignalTag)),
+		Novelty:      pulse.Some(tagNovelty(f.memory, tag)),
 	}
+}
+
+// known is a component, null when nothing is known of it.
+func (r AlignmentRules) known(x float64, ok bool) pulse.Optional {
+	if r.Unknowns && !ok {
+		return pulse.Optional{}
+	}
+	return pulse.Some(x)
 }
 
 func (r AlignmentRules) score(c pulse.AlignmentComponents) float64 {
-	var sum compensated
-	sum.add(float64(c.Confidence * r.ConfidenceWeight))
-	sum.add(float64(c.Retrodiction * r.RetrodictionWeight))
-	sum.add(float64(c.ArcStability * r.ArcStabilityWeight))
-	sum.add(float64(c.TagMatch * r.TagMatchWeight))
-	sum.add(float64(c.Novelty * r.NoveltyWeight))
-	return roundTo(sum.total()*r.Scale, r.ScoreDecimals)
+	var sum, weights compensated
+	for _, part := range [...]struct {
+		component pulse.Optional
+		weight    float64
+	}{
+		{c.Confidence, r.ConfidenceWeight},
+		{c.Retrodiction, r.RetrodictionWeight},
+		{c.ArcStability, r.ArcStabilityWeight},
+		{c.TagMatch, r.TagMatchWeight},
+		{c.Novelty, r.NoveltyWeight},
+	} {
+		if part.component.Valid {
+			sum.add(float64(part.component.Number * part.weight))
+			weights.add(part.weight)
+		}
+	}
+	// All weights together are exactly 1, and dividing by that changes nothing.
+	return roundTo(sum.total()/weights.total()*r.Scale, r.ScoreDecimals)
 }
 
-// retrodiction is the record's own score when it has the key, else how near
-// the forecast's start is to the current state. An empty current state counts
-// as given, and with nothing to compare as perfectly near.
-func (r AlignmentRules) retrodiction(f *forecast, currentState pulse.Value) float64 {
-	if v, present := f.record.Get("retrodiction_score"); present {
-		x, _ := asNumber(v)
-		return unit(x)
+// retrodiction is the record's own score, else how near the forecast's start is
+// to the current state. With Unknowns a score of null is none, and so are states
+// with nothing to compare; without, null counts as 0, and an empty current state
+// as given and perfectly near.
+func (r AlignmentRules) retrodiction(f *forecast, currentState pulse.Value) (x float64, ok bool) {
+	if v, present := f.record.Get("retrodiction_score"); present && (!r.Unknowns || v.Kind != pulse.Null) {
+		x, ok = asNumber(v)
+		return unit(x), ok
 	}
 	if currentState.Kind == pulse.Null {
-		return 0
+		return 0, false
 	}
-	distance, ok := stateDistance(f, currentState, r.DistanceDecimals)
+	distance, compared, ok := stateDistance(f, currentState, r.DistanceDecimals)
 	if !ok {
-		return 0
+		return 0, false
 	}
-	return unit(1 - distance)
+	return unit(1 - distance), compared > 0
 }
 
-// arcStability is 0 without an arc_volatility_score, and when that is not a
-// number.
-func arcStability(f *forecast) float64 {
+// arcStability is 0 and not ok without an arc_volatility_score, and when that is
+// not a number.
+func arcStability(f *forecast) (x float64, ok bool) {
 	v, _ := f.record.Get("arc_volatility_score")
-	x, ok := asNumber(v)
-	if !ok {
-		return 0
+	if x, ok = asNumber(v); !ok {
+		return 0, false
 	}
-	return 1 - unit(x)
+	return 1 - unit(x), true
 }
 
-func (r AlignmentRules) tagMatch(tag string) float64 {
-	if slices.ContainsFunc(r.TrustedTags, func(trusted string) bool { return equalFold(tag, trusted) }) {
+func (r AlignmentRules) tagMatch(tag, signalTag string) float64 {
+	if r.trusts(tag) || r.BothTags && r.trusts(signalTag) {
 		return 1
 	}
 	return 0
+}
+
+func (r AlignmentRules) trusts(tag string) bool {
+	return slices.ContainsFunc(r.TrustedTags, func(trusted string) bool { return equalFold(tag, trusted) })
 }
 
 // tagNovelty is the share of remembered forecasts with another tag, over all

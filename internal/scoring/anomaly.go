@@ -14,6 +14,11 @@ type AnomalyRules struct {
 	// ZLimit is the distance from the mean, in standard deviations, above
 	// which a value is flagged; at the limit it is not.
 	ZLimit float64
+	// Threshold is the anomaly score from which a value is flagged, for a profile
+	// without a window. The score is compared as it stands in the result, rounded
+	// to ScoreDecimals: who flags by it elsewhere finds the same.
+	Threshold     float64
+	ScoreDecimals int
 }
 
 // flag says whether value, the last of window, is an outlier. Where mean or

@@ -45,7 +45,7 @@ func (r ConfidenceRules) raw(f *forecast, move capitalMove, risk float64, h hist
 // base is the mean of movement and the lack of fragility. It has no upper
 // bound: a negative fragility brings it above 1.
 func (r ConfidenceRules) base(f *forecast, move capitalMove) float64 {
-	fragility, ok := toFloat(getOr(f.record, "fragility", pulse.NumberValue(r.AbsentFragility)))
+	fragility, ok := toFloat(f.fragility)
 	if !ok {
 		fragility = r.AbsentFragility
 	}

@@ -3,14 +3,21 @@
 //
 // # Steps
 //
-// Ingest judges any observation: recency, anomaly, tag, trust index (STI).
-// Enrich judges a forecast, in this order:
+// Admit refuses what cannot be scored at all. Ingest judges any observation:
+// recency, anomaly, tag, trust index (STI), parts of its quality. Enrich judges a
+// forecast, in this order:
 //
-//	arc → capital → history → risk → confidence → gate → fragility →
+//	arc → [fragility] → capital → history → risk → confidence → gate → [fragility] →
 //	retrodiction → alignment → attention → regret → licence → summary
 //
 // one file each. Combine joins both into a pulse.Score; MemoryEntry is what
 // the stream keeps of a forecast for the next ones.
+//
+// # Profiles
+//
+// V2, the default, and Parity are values of one type for one code path. v2.go is
+// all that they differ in, and the README's table of it is checked against them
+// (TestProfiles_DifferAsTheREADMESays).
 //
 // # Guarantees
 //
@@ -45,6 +52,13 @@
 //
 //   - An enrichment that fails returns an error and nothing else; trust and
 //     alignment are null then, not 0.
+//   - In v2 trust in a raw signal is its quality, a mean that one bad part brings
+//     down (quality.go says why it is geometric).
+//   - In v2 types are checked before anything else (Admit), strictly: null, text
+//     and booleans are no numbers. What the types allow only the size of numbers
+//     can fail (TestAdmit_WhatItTakesOnlySizeCanFail).
+//   - In v2 a forecast without trace_id, or one that says null, has no repeat_regret:
+//     nothing is known about it, as of an alignment component that is null.
 //   - RawConfidence is the confidence before floor and ceiling.
 //   - Sums over names that two objects share run in byte order of the names. The
 //     old system's order changed with the process.

@@ -22,6 +22,11 @@ type Context struct {
 	RegretLog pulse.Value
 	// License switches the licence check on.
 	License bool
+	// SignalTag is the tag of the series' name (pulse.Ingest), for the tag match.
+	SignalTag string
+	// ModelError is how far the model's predictions for the stream were off so
+	// far, in [0,1]; null when no model is asked.
+	ModelError pulse.Optional
 }
 
 // ContextOf joins what a record brings in its own "context" object (the zero
@@ -38,10 +43,10 @@ func ContextOf(own, memory pulse.Value, license bool) Context {
 // with the same text; no part of it is returned then. record and ctx are only
 // read, but the result may share memory with record.
 //
-// The order is the old system's: label and gate are decided before fragility
-// is computed.
+// In profile parity the order is the old system's: label and gate are decided
+// before fragility is computed.
 func (p *Profile) Enrich(record pulse.Value, ctx Context) (*pulse.Enrichment, error) {
-	f, err := openForecast(record, ctx.Memory)
+	f, err := p.openForecast(record, ctx.Memory)
 	if err != nil {
 		return nil, err
 	}
@@ -49,16 +54,13 @@ func (p *Profile) Enrich(record pulse.Value, ctx Context) (*pulse.Enrichment, er
 	if e.ArcLabel, e.ForecastTag, err = p.Arc.of(f); err != nil {
 		return nil, err
 	}
-	if err := p.trust(f, e); err != nil {
-		return nil, err
-	}
-	if err := p.fragility(f, e); err != nil {
+	if err := p.judge(f, e, ctx.ModelError); err != nil {
 		return nil, err
 	}
 	e.HasRetrodictionError, e.RetrodictionError = retrodictionError(f, ctx.CurrentState)
-	e.AlignmentComponents = p.Alignment.components(f, ctx.CurrentState, e.Confidence, e.ForecastTag)
+	e.AlignmentComponents = p.Alignment.components(f, ctx, e.Confidence, e.ForecastTag)
 	e.AlignmentScore = p.Alignment.score(e.AlignmentComponents)
-	if err := p.observe(e, ctx); err != nil {
+	if err := p.observe(f, e, ctx); err != nil {
 		return nil, err
 	}
 	if ctx.License {
@@ -75,8 +77,23 @@ func (p *Profile) Enrich(record pulse.Value, ctx Context) (*pulse.Enrichment, er
 	return e, nil
 }
 
+// judge sets fragility, risk, history, confidence and label.
+func (p *Profile) judge(f *forecast, e *pulse.Enrichment, modelError pulse.Optional) error {
+	if !p.Fragility.First {
+		if err := p.trust(f, e, modelError); err != nil {
+			return err
+		}
+		return p.fragility(f, e)
+	}
+	if err := p.fragility(f, e); err != nil {
+		return err
+	}
+	f.fragility, f.hasFragility = e.Fragility, e.HasFragility
+	return p.trust(f, e, modelError)
+}
+
 // trust sets risk, history, confidence and label.
-func (p *Profile) trust(f *forecast, e *pulse.Enrichment) error {
+func (p *Profile) trust(f *forecast, e *pulse.Enrichment, modelError pulse.Optional) error {
 	move, err := p.capitalMove(f)
 	if err != nil {
 		return err
@@ -86,7 +103,7 @@ func (p *Profile) trust(f *forecast, e *pulse.Enrichment) error {
 		return err
 	}
 	e.HistoricalConsistency = past.consistency
-	e.RiskScore = roundTo(p.Risk.score(move, past, len(f.memory)), p.ScoreDecimals)
+	e.RiskScore = roundTo(p.Risk.score(move, past, len(f.memory), modelError), p.ScoreDecimals)
 	raw, err := p.Confidence.raw(f, move, e.RiskScore, past)
 	if err != nil {
 		return err
@@ -108,19 +125,19 @@ func (p *Profile) fragility(f *forecast, e *pulse.Enrichment) error {
 		e.Fragility, e.HasFragility = pulse.NumberValue(computed), true
 		return nil
 	}
-	e.Fragility, e.HasFragility = f.record.Get("fragility")
+	e.Fragility, e.HasFragility = f.fragility, f.hasFragility
 	return nil
 }
 
 // observe sets what depends on the world around the forecast.
-func (p *Profile) observe(e *pulse.Enrichment, ctx Context) error {
+func (p *Profile) observe(f *forecast, e *pulse.Enrichment, ctx Context) error {
 	attention, err := p.Attention.score(ctx.ArcDrift, e.ArcLabel)
 	if err != nil {
 		return err
 	}
 	attention.Number = roundTo(attention.Number, p.ScoreDecimals)
 	e.AttentionScore = attention
-	e.RepeatRegret, err = repeatRegret(e.TraceID, ctx.RegretLog)
+	e.RepeatRegret, err = p.repeatRegret(f, e.TraceID, ctx.RegretLog)
 	return err
 }
 
@@ -133,7 +150,7 @@ func checkFinite(e *pulse.Enrichment) error {
 	for _, x := range [...]float64{
 		e.Confidence, e.RawConfidence, e.RiskScore, e.HistoricalConsistency,
 		e.Fragility.Number, e.RetrodictionError.Number, e.AlignmentScore, e.AttentionScore.Number,
-		c.Confidence, c.Retrodiction, c.ArcStability, c.TagMatch, c.Novelty,
+		c.Confidence.Number, c.Retrodiction.Number, c.ArcStability.Number, c.TagMatch.Number, c.Novelty.Number,
 	} {
 		if !isFinite(x) {
 			return errNotFinite

@@ -47,7 +47,7 @@ func TestEnrich_TellsAnEmptyCurrentStateFromNone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := e.AlignmentComponents.Retrodiction; got != want || e.HasRetrodictionError {
+		if got := e.AlignmentComponents.Retrodiction; got != pulse.Some(want) || e.HasRetrodictionError {
 			t.Errorf("current state %s: retrodiction %v (error set: %v), want %v and none", state, got, e.HasRetrodictionError, want)
 		}
 	}
@@ -123,9 +123,15 @@ func TestContextOf_ReadsTheRecordsOwnContext(t *testing.T) {
 // enrichSane holds the invariants of Enrich for finite input: it does not
 // panic, either fails or answers with finite numbers, changes none of its
 // arguments, and gives the same again.
-func enrichSane(t *testing.T, record pulse.Value, ctx Context) { //nolint:cyclop // a list of invariants
+func enrichSane(t *testing.T, record pulse.Value, ctx Context) {
 	t.Helper()
-	p := Parity()
+	ctx.ModelError = pulse.Some(0.5)
+	profileSane(t, Parity(), record, ctx)
+	profileSane(t, V2(), record, ctx)
+}
+
+func profileSane(t *testing.T, p *Profile, record pulse.Value, ctx Context) { //nolint:cyclop // a list of invariants
+	t.Helper()
 	recordBefore, memoryBefore := cloned(record), cloned(ctx.Memory)
 	e, err := p.Enrich(record, ctx)
 	again, errAgain := p.Enrich(record, ctx)
@@ -143,7 +149,7 @@ func enrichSane(t *testing.T, record pulse.Value, ctx Context) { //nolint:cyclop
 		if err := checkFinite(e); err != nil {
 			t.Fatalf("record %s: %v: %+v", reprText(record), err, e)
 		}
-		if e.Confidence < 0.4 || e.Confidence > 1 || e.AlignmentScore < 0 || e.AlignmentScore > 100 || e.RiskScore < 0 || e.RiskScore > 0.91 {
+		if e.Confidence < p.Confidence.Floor || e.Confidence > 1 || e.AlignmentScore < 0 || e.AlignmentScore > 100 || e.RiskScore < 0 || e.RiskScore > 0.95 {
 			t.Fatalf("record %s: out of range: %+v", reprText(record), e)
 		}
 		p.MemoryEntry(record, e)

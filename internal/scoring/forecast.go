@@ -12,15 +12,23 @@ type forecast struct {
 	// record is the whole record, inner its member "forecast".
 	record, inner pulse.Value
 	overlays      pulse.Value
-	// change is inner's symbolic_change, {} when absent, of whatever type.
+	// change is inner's symbolic_change, or the record's own where the profile
+	// takes either; {} when absent, of whatever type.
 	change pulse.Value
+	// outer is the change that fragility reads: the record's own symbolic_change,
+	// or the same as change.
+	outer pulse.Value
+	// fragility is what confidence and gate read, null when there is none.
+	// hasFragility tells a null that was sent from none.
+	fragility    pulse.Value
+	hasFragility bool
 	// memory is empty when none was given.
 	memory []pulse.Value
 }
 
 // openForecast fails where the old enrichment raises whatever else the record
 // holds: an overlays, forecast or memory of the wrong type.
-func openForecast(record, memory pulse.Value) (*forecast, error) {
+func (p *Profile) openForecast(record, memory pulse.Value) (*forecast, error) {
 	if record.Kind != pulse.Object {
 		return nil, wrongType("record", "an object", record)
 	}
@@ -35,7 +43,12 @@ func openForecast(record, memory pulse.Value) (*forecast, error) {
 	if f.inner.Kind != pulse.Object {
 		return nil, wrongType("forecast", "an object", f.inner)
 	}
-	f.change = getOr(f.inner, "symbolic_change", emptyObject())
+	f.outer = getOr(record, "symbolic_change", emptyObject())
+	f.change = p.changeOf(record, f.inner)
+	if p.ChangeInEitherPlace {
+		f.outer = f.change
+	}
+	f.fragility, f.hasFragility = record.Get("fragility")
 	if truthy(memory) {
 		if memory.Kind != pulse.List {
 			return nil, wrongType("memory", "a list", memory)
@@ -43,6 +56,15 @@ func openForecast(record, memory pulse.Value) (*forecast, error) {
 		f.memory = memory.List
 	}
 	return f, nil
+}
+
+// changeOf is the change a forecast speaks of, {} when there is none.
+func (p *Profile) changeOf(record, inner pulse.Value) pulse.Value {
+	fallback := emptyObject()
+	if p.ChangeInEitherPlace {
+		fallback = getOr(record, "symbolic_change", fallback)
+	}
+	return getOr(inner, "symbolic_change", fallback)
 }
 
 // overlay is one overlay's value, 0 when absent; ok is false when it is not a

@@ -18,6 +18,9 @@ type FragilityRules struct {
 	// Cap is the most a computed fragility can be. There is no lower bound:
 	// negative overlays make it negative.
 	Cap float64
+	// First computes it before confidence and gate, which use it then. Otherwise
+	// they use what the record came with, and it is computed after them.
+	First bool
 }
 
 // errFragilityRange is for overlays so large that their products leave the
@@ -27,14 +30,13 @@ var errFragilityRange = errors.New("overlays: too large, fragility is not a fini
 
 // of is the rounded fragility. ok is false when an overlay or a change is not
 // a number; the old system then keeps what the record came with
-// (trust_engine.py:890-898, fragility_detector.py:28-60). The change is the
-// record's own symbolic_change, not the inner one.
+// (trust_engine.py:890-898, fragility_detector.py:28-60).
 func (r FragilityRules) of(f *forecast, decimals int) (fragility float64, ok bool, err error) {
 	tension, ok := r.tension(f)
 	if !ok {
 		return 0, false, nil
 	}
-	change, ok := changeSum(getOr(f.record, "symbolic_change", emptyObject()))
+	change, ok := changeSum(f.outer)
 	if !ok {
 		return 0, false, nil
 	}
@@ -48,11 +50,14 @@ func (r FragilityRules) of(f *forecast, decimals int) (fragility float64, ok boo
 	return fragility, true, nil
 }
 
+// overlayNames are the overlays that are read; others are ignored.
+var overlayNames = [...]string{"hope", "despair", "rage", "fatigue", "trust"}
+
 // tension grows with overlays that contradict each other
 // (symbolic_utils.py:32-50).
 func (r FragilityRules) tension(f *forecast) (float64, bool) {
 	var overlays [5]float64
-	for i, name := range [...]string{"hope", "despair", "rage", "fatigue", "trust"} {
+	for i, name := range overlayNames {
 		x, ok := f.overlay(name)
 		if !ok {
 			return 0, false

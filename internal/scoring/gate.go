@@ -8,13 +8,13 @@ type GateRules struct {
 	Trusted, Unstable, Rejected          string
 }
 
-// label reads the fragility that came with the record, since this step runs
-// before fragility is computed; absent and null count as 0 here although
-// confidence takes 1 (trust_engine.py:306-344). It fails when fragility is
-// neither a number nor text that is one.
+// label reads the fragility that came with the record where it is computed
+// later; absent and null count as 0 here although confidence takes 1
+// (trust_engine.py:306-344). It fails when fragility is neither a number nor text
+// that is one.
 func (r GateRules) label(f *forecast, confidence, risk float64) (string, error) {
 	fragility := 0.0
-	if v, _ := f.record.Get("fragility"); v.Kind != pulse.Null {
+	if v := f.fragility; v.Kind != pulse.Null {
 		var ok bool
 		if fragility, ok = toFloat(v); !ok {
 			return "", wrongType("fragility", "a number", v)

@@ -16,6 +16,8 @@ type HistoryRules struct {
 	NoMemory, NoChange, RiskNoChange float64
 	// NothingShared is the similarity to a forecast without a common name.
 	NothingShared float64
+	// OnlyChanges says that an empty change is no duplicate of another one.
+	OnlyChanges bool
 }
 
 // history is what the comparison finds.
@@ -89,8 +91,11 @@ func (r HistoryRules) similarity(current, past []pulse.Member) float64 {
 
 // isDuplicate stops at the first equal change and does not look at the entries
 // behind it, so a bad one there does no harm. An empty change equals an empty
-// one.
+// one, unless OnlyChanges are compared.
 func (r HistoryRules) isDuplicate(f *forecast) (bool, error) {
+	if r.OnlyChanges && !truthy(f.change) {
+		return false, nil
+	}
 	for i := r.first(f); i < len(f.memory); i++ {
 		past, err := pastChange(f, i)
 		if err != nil {

@@ -39,7 +39,7 @@ func TestAnomaly_NeedsElevenValuesAndSaysSo(t *testing.T) {
 	for n := 1; n <= 12; n++ {
 		window := make([]float64, n)
 		window[n-1] = 100
-		got := p.Ingest(&pulse.Signal{Name: "x", Value: 100}, 0, window).AnomalyFlag
+		got := p.Ingest(&pulse.Signal{Name: "x", Value: 100}, 0, Seen{Window: window}).AnomalyFlag
 		if want := n >= 11; got != want {
 			t.Errorf("outlier as value %d of equal ones: flag %v, want %v", n, got, want)
 		}
@@ -56,7 +56,7 @@ func TestIngest_LooksAtTheLastWindowSizeValuesOnly(t *testing.T) {
 	long[10] = 1e9 // would widen the deviation
 	long[199] = 40
 	sig := &pulse.Signal{Name: "x", Value: 40}
-	if got, want := p.Ingest(sig, 0, long), p.Ingest(sig, 0, long[150:]); got != want || !got.AnomalyFlag {
+	if got, want := p.Ingest(sig, 0, Seen{Window: long}), p.Ingest(sig, 0, Seen{Window: long[150:]}); got != want || !got.AnomalyFlag {
 		t.Errorf("long window: %+v, its last 50: %+v, want the same, flagged", got, want)
 	}
 }
@@ -124,8 +124,8 @@ func ingestSane(t *testing.T, sig *pulse.Signal, now int64, window []float64) {
 	t.Helper()
 	p := Parity()
 	before := slices.Clone(window)
-	got := p.Ingest(sig, now, window)
-	if again := p.Ingest(sig, now, window); got != again {
+	got := p.Ingest(sig, now, Seen{Window: window})
+	if again := p.Ingest(sig, now, Seen{Window: window}); got != again {
 		t.Errorf("%+v: %+v, then %+v", sig, got, again)
 	}
 	if !slices.Equal(before, window) {
@@ -138,6 +138,26 @@ func ingestSane(t *testing.T, sig *pulse.Signal, now int64, window []float64) {
 	}
 	if got.AnomalyScore.Valid || got.STI < 0.4 || got.STI > 0.9 || got.SignalTag == "" {
 		t.Errorf("%+v: %+v", sig, got)
+	}
+	streamSane(t, sig, now, Seen{Anomaly: got.RawRecency, Continuity: got.STI, Reliability: got.RecencyScore})
+}
+
+// streamSane is ingestSane for the profile that is given a detector's score.
+func streamSane(t *testing.T, sig *pulse.Signal, now int64, seen Seen) {
+	t.Helper()
+	p := V2()
+	got := p.Score(sig, now, seen, Context{})
+	q := got.Ingest.Quality
+	for name, x := range map[string]float64{
+		"recency": got.Ingest.RecencyScore, "sti": got.Ingest.STI, "anomaly": got.Ingest.AnomalyScore.Number, "quality": got.QualityScore.Number,
+		"freshness": q.Freshness, "normality": q.Normality, "continuity": q.Continuity, "reliability": q.Reliability,
+	} {
+		if !(x >= 0 && x <= 1) {
+			t.Errorf("%+v now %d %+v: %s is %v, want it in [0,1]", sig, now, seen, name, x)
+		}
+	}
+	if bad := p.Admit(sig, now); bad != nil && (bad.Class != pulse.FutureTimestamp || got.Ingest.RawRecency != 1) {
+		t.Errorf("%+v now %d: %v", sig, now, bad)
 	}
 }
 
@@ -196,7 +216,7 @@ func TestIngest_AllocatesNothing(t *testing.T) {
 	now := sig.Timestamp.Micros
 	allocs := testing.AllocsPerRun(100, func() {
 		now += 1_234_567_890
-		p.Ingest(sig, now, window)
+		p.Ingest(sig, now, Seen{Window: window})
 	})
 	if allocs != 0 {
 		t.Errorf("Ingest allocates %v times, want 0", allocs)
@@ -209,6 +229,6 @@ func BenchmarkIngest(b *testing.B) {
 	now := sig.Timestamp.Micros + 86_400_123_456
 	b.ReportAllocs()
 	for b.Loop() {
-		p.Ingest(sig, now, window)
+		p.Ingest(sig, now, Seen{Window: window})
 	}
 }

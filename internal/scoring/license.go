@@ -12,8 +12,10 @@ type LicenseRules struct {
 	ConfidenceMin, AlignmentMin float64
 	// TrustLabels are the labels that pass.
 	TrustLabels []string
-	// StableDrift is the drift flag that does not block.
+	// StableDrift is the drift flag that does not block. NamesStable lists it among
+	// the reasons of an explanation all the same, as drift.
 	StableDrift string
+	NamesStable bool
 
 	NoConfidence, Untrusted, BlockedPrefix, LowAlignment, Approved string
 }
@@ -32,7 +34,7 @@ func (r LicenseRules) status(e *pulse.Enrichment, drift pulse.Value) string {
 		return r.NoConfidence
 	case !slices.Contains(r.TrustLabels, e.TrustLabel):
 		return r.Untrusted
-	case truthy(drift) && (drift.Kind != pulse.String || drift.String != r.StableDrift):
+	case r.drifts(drift):
 		return r.BlockedPrefix + plainText(drift)
 	case e.AlignmentScore < r.AlignmentMin:
 		return r.LowAlignment
@@ -41,10 +43,15 @@ func (r LicenseRules) status(e *pulse.Enrichment, drift pulse.Value) string {
 	}
 }
 
-// licenseExplanation lists every reason, by other limits than the status has,
-// and a stable drift among them (license_explainer.py,
-// explain_forecast_license). Without a reason there is no status but Approved,
-// as each objection of the status is one here too.
+// drifts says whether a drift flag names a drift that blocks.
+func (r LicenseRules) drifts(drift pulse.Value) bool {
+	return truthy(drift) && (drift.Kind != pulse.String || drift.String != r.StableDrift)
+}
+
+// licenseExplanation lists every reason, by the limits of the explanations
+// (license_explainer.py, explain_forecast_license). Without a reason there is no
+// status but Approved, as each objection of the status is one here too
+// (TestLicense_EveryObjectionHasAReason).
 func (p *Profile) licenseExplanation(e *pulse.Enrichment, drift pulse.Value) string {
 	if e.LicenseStatus == p.License.Approved {
 		return "This forecast met all trust criteria and is fully licensed for strategic use."
@@ -56,7 +63,7 @@ func (p *Profile) licenseExplanation(e *pulse.Enrichment, drift pulse.Value) str
 	if e.TrustLabel != p.Gate.Trusted {
 		reasons = append(reasons, "Forecast trust label is '"+e.TrustLabel+"', not fully trusted.")
 	}
-	if truthy(drift) {
+	if p.License.drifts(drift) || p.License.NamesStable && truthy(drift) {
 		reasons = append(reasons, "Symbolic drift detected: "+plainText(drift)+".")
 	}
 	if e.AlignmentScore < p.Explanation.AlignmentMin {

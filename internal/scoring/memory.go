@@ -23,6 +23,9 @@ func (p *Profile) MemoryEntry(record pulse.Value, enrichment *pulse.Enrichment) 
 	inner, _ := record.Get("forecast")
 	var kept []pulse.Member
 	change, present := inner.Get("symbolic_change")
+	if !present && p.ChangeInEitherPlace {
+		change, present = record.Get("symbolic_change")
+	}
 	if present && (change.Kind == pulse.Object || !truthy(change)) {
 		kept = append(kept, pulse.Member{Name: "symbolic_change", Value: cloned(change)})
 	}

@@ -87,7 +87,7 @@ func TestCombine_ShowsAFailedEnrichment(t *testing.T) {
 	t.Parallel()
 	p := Parity()
 	sig := &pulse.Signal{Name: "rage", Value: 1, Kind: pulse.Forecasted, Record: value(t, `{"overlays":null}`)}
-	got := p.Score(sig, 0, []float64{1}, Context{})
+	got := p.Score(sig, 0, Seen{Window: []float64{1}}, Context{})
 	if got.Trust.Valid || got.Alignment.Valid || got.Enrichment != nil || !strings.HasPrefix(got.EnrichmentError, "overlays: ") {
 		t.Errorf("got %+v, want an error and no scores", got)
 	}
@@ -95,12 +95,12 @@ func TestCombine_ShowsAFailedEnrichment(t *testing.T) {
 		t.Errorf("the ingest result is lost: %+v", got.Ingest)
 	}
 	sig.Record = value(t, plain)
-	got = p.Score(sig, 0, []float64{1}, Context{})
+	got = p.Score(sig, 0, Seen{Window: []float64{1}}, Context{})
 	if got.Enrichment == nil || got.Trust != pulse.Some(got.Enrichment.Confidence) || got.Alignment != pulse.Some(got.Enrichment.AlignmentScore) {
 		t.Errorf("got %+v, want the forecast's own scores", got)
 	}
 	sig.Kind = pulse.Raw
-	if got = p.Score(sig, 0, []float64{1}, Context{}); got.Trust != pulse.Some(0) || got.Alignment != pulse.Some(0) || got.Enrichment != nil {
+	if got = p.Score(sig, 0, Seen{Window: []float64{1}}, Context{}); got.Trust != pulse.Some(0) || got.Alignment != pulse.Some(0) || got.Enrichment != nil {
 		t.Errorf("raw: got %+v, want 0 and 0", got)
 	}
 }

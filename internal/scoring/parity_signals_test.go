@@ -70,7 +70,7 @@ func (s *series) diff(given, want, step pulse.Value) []string {
 		}
 		return nil
 	}
-	score := s.profile.Score(sig, s.now.Micros, s.window, Context{})
+	score := s.profile.Score(sig, s.now.Micros, Seen{Window: s.window}, Context{})
 	got := score.Ingest
 	lines := diff("", pulse.ObjectValue(
 		field("name", pulse.StringValue(sig.Name)),

@@ -84,7 +84,7 @@ func compareForecasts(t *testing.T, vectors []vector) {
 	p := Parity()
 	for _, v := range vectors {
 		sig := &pulse.Signal{Name: "cpi", Kind: pulse.Forecasted, Record: member(v.in, "forecast")}
-		score := p.Score(sig, 0, nil, vectorContext(v))
+		score := p.Score(sig, 0, Seen{}, vectorContext(v))
 		for _, line := range forecastDiff(score, v.want, p) {
 			t.Errorf("%s%s", v.id, line)
 		}
@@ -140,11 +140,11 @@ func enrichmentValue(e *pulse.Enrichment) pulse.Value {
 		field("trust_label", pulse.StringValue(e.TrustLabel)),
 		field("alignment_score", pulse.NumberValue(e.AlignmentScore)),
 		field("alignment_components", pulse.ObjectValue(
-			field("confidence", pulse.NumberValue(c.Confidence)),
-			field("retrodiction", pulse.NumberValue(c.Retrodiction)),
-			field("arc_stability", pulse.NumberValue(c.ArcStability)),
-			field("tag_match", pulse.NumberValue(c.TagMatch)),
-			field("novelty", pulse.NumberValue(c.Novelty)))),
+			field("confidence", optionalValue(c.Confidence)),
+			field("retrodiction", optionalValue(c.Retrodiction)),
+			field("arc_stability", optionalValue(c.ArcStability)),
+			field("tag_match", optionalValue(c.TagMatch)),
+			field("novelty", optionalValue(c.Novelty)))),
 		field("trust_summary", pulse.StringValue(e.TrustSummary)),
 	}
 	if e.HasFragility {

@@ -9,7 +9,8 @@ import "pulse-scorer/internal/pulse"
 type Profile struct {
 	// Name of the profile, as it stands in results.
 	Name string
-	// WindowSize is how many last values of a series are kept and judged.
+	// WindowSize is how many last values of a series are kept and judged; 0 is for
+	// a profile that is given the score of a streaming detector.
 	WindowSize int
 	// MemorySize is how many forecasts of a stream are remembered.
 	MemorySize int
@@ -19,8 +20,18 @@ type Profile struct {
 	UnknownID string
 	// ScoreDecimals is what scores are rounded to.
 	ScoreDecimals int
-	// RawTrust and RawAlignment are the scores of a signal without forecast.
+	// RawTrust and RawAlignment are the scores of a signal without forecast, unless
+	// RawQuality gives it its quality as trust, and no alignment.
 	RawTrust, RawAlignment pulse.Optional
+	RawQuality             bool
+	// StrictTypes refuses a forecast with an optional field of the wrong type.
+	// Otherwise what reads the field decides what to make of it.
+	StrictTypes bool
+	// ChangeInEitherPlace takes the record's own symbolic_change where the forecast
+	// inside it has none. Otherwise fragility reads the one, and all else the other.
+	ChangeInEitherPlace bool
+	// RegretNeedsID leaves repeat_regret open for a forecast without trace_id.
+	RegretNeedsID bool
 
 	Recency    RecencyRules
 	Anomaly    AnomalyRules
@@ -123,6 +134,7 @@ func (p *Profile) parityAlignment() {
 		AlignmentMin: 0.75,
 		TrustLabels:  []string{"🟢 Trusted", "⚠️ Moderate"},
 		StableDrift:  "✅ Stable",
+		NamesStable:  true,
 		NoConfidence: "❌ No Confidence", Untrusted: "🚫 Untrusted", BlockedPrefix: "🔴 Blocked - ",
 		LowAlignment: "⚠️ Low Alignment", Approved: "✅ Approved",
 	}

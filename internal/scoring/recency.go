@@ -1,9 +1,19 @@
 package scoring
 
+import (
+	"math"
+	"time"
+
+	"pulse-scorer/internal/pulse"
+)
+
 // RecencyRules say how fast an observation goes stale.
 type RecencyRules struct {
 	// MaxAgeSeconds is the age at which nothing of the freshness is left.
 	MaxAgeSeconds float64
+	// MaxAheadMicros is how far ahead of its record's time an observation may be;
+	// 0 is any distance.
+	MaxAheadMicros int64
 }
 
 // score is 1 at the observation's own time and later, and falls in a straight
@@ -27,4 +37,22 @@ func microsBetween(from, to int64) int64 {
 	default:
 		return d
 	}
+}
+
+// tooFarAhead is the fault of an observation from the future.
+func (r RecencyRules) tooFarAhead(nowMicros, timestampMicros int64) *pulse.Bad {
+	ahead := microsBetween(nowMicros, timestampMicros)
+	if r.MaxAheadMicros == 0 || ahead <= r.MaxAheadMicros {
+		return nil
+	}
+	return &pulse.Bad{
+		Class: pulse.FutureTimestamp, Field: "timestamp",
+		Message: "is " + text(ahead) + " ahead of the record's time, more than " + text(r.MaxAheadMicros) + " (PULSE_MAX_CLOCK_SKEW)",
+	}
+}
+
+// text is a duration in microseconds as Go writes durations, to the second.
+func text(micros int64) string {
+	const longest = math.MaxInt64 / int64(time.Microsecond)
+	return (time.Duration(min(micros, longest)) * time.Microsecond).Round(time.Second).String()
 }

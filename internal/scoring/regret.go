@@ -10,7 +10,13 @@ import (
 // without a log. Ids are compared by value, and an absent one in the log is
 // null and matches null (trust_engine.py:943-947). It fails when the log is
 // not a list of objects, or an id is a list or an object.
-func repeatRegret(traceID, regretLog pulse.Value) (*bool, error) {
+//
+// Where the profile requires an id, a forecast without one has no answer, and an
+// entry without one matches nothing.
+func (p *Profile) repeatRegret(f *forecast, traceID, regretLog pulse.Value) (*bool, error) {
+	if own, _ := f.record.Get("trace_id"); p.RegretNeedsID && own.Kind == pulse.Null {
+		return nil, nil //nolint:nilnil // without an id it is not known
+	}
 	if !truthy(regretLog) {
 		return nil, nil //nolint:nilnil // no log is no error, and not false either
 	}

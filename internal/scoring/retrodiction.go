@@ -18,31 +18,30 @@ func retrodictionError(f *forecast, currentState pulse.Value) (set bool, value p
 }
 
 // stateDistance is the mean squared distance between the overlays the forecast
-// started from and those of the current state (learning.py:488-506). ok is
-// false when one of the two states is not an object. Nothing to compare is a
-// distance of 0.
-func stateDistance(f *forecast, currentState pulse.Value, decimals int) (distance float64, ok bool) {
+// started from and those of the current state (learning.py:488-506), over the names
+// compared, which both have. ok is false when one of the two states is not an
+// object. Nothing to compare is a distance of 0.
+func stateDistance(f *forecast, currentState pulse.Value, decimals int) (distance float64, compared int, ok bool) {
 	startState := getOr(f.inner, "start_state", emptyObject())
 	if startState.Kind != pulse.Object || currentState.Kind != pulse.Object {
-		return 0, false
+		return 0, 0, false
 	}
 	start := getOr(startState, "overlays", emptyObject())
 	current := getOr(currentState, "overlays", emptyObject())
 	if start.Kind != pulse.Object || current.Kind != pulse.Object {
-		return 0, true
+		return 0, 0, true
 	}
 	var sum compensated
-	n := 0
 	eachCommon(byName(start.Members), byName(current.Members), func(a, b pulse.Value) {
 		if d, ok := squaredDifference(a, b); ok {
 			sum.add(d)
-			n++
+			compared++
 		}
 	})
-	if n == 0 {
-		return 0, true
+	if compared == 0 {
+		return 0, 0, true
 	}
-	return roundTo(sum.total()/float64(n), decimals), true
+	return roundTo(sum.total()/float64(compared), decimals), compared, true
 }
 
 // squaredDifference is not ok for what does not convert, nor for a square out

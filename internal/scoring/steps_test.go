@@ -34,7 +34,7 @@ func TestGate_PassesAtItsLimits(t *testing.T) {
 		{0.5, 0.5, `0.701`, "🟡 Unstable"},
 		{0.499, 0, `0`, "🔴 Rejected"},
 	} {
-		f := &forecast{record: value(t, `{"fragility":`+tt.fragility+`}`)}
+		f := &forecast{fragility: value(t, tt.fragility)}
 		got, err := Parity().Gate.label(f, tt.confidence, tt.risk)
 		if got != tt.want || err != nil {
 			t.Errorf("%+v: got %s, error %v", tt, got, err)
@@ -63,7 +63,7 @@ func TestStateDistance_SkipsSquaresOutOfRange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := e.AlignmentComponents.Retrodiction; got != tt.want {
+		if got := e.AlignmentComponents.Retrodiction; got != pulse.Some(tt.want) {
 			t.Errorf("start %s, now %s: retrodiction %v, want %v", tt.start, tt.now, got, tt.want)
 		}
 	}
@@ -72,7 +72,7 @@ func TestStateDistance_SkipsSquaresOutOfRange(t *testing.T) {
 // The sum for risk is compensated, the one for confidence is not.
 func TestCapitalMove_AddsInTwoWays(t *testing.T) {
 	t.Parallel()
-	f, err := openForecast(value(t, `{"forecast":{"start_capital":{"nvda":0},"end_capital":{"nvda":1e16,"msft":1,"ibit":-1}}}`), pulse.Value{})
+	f, err := Parity().openForecast(value(t, `{"forecast":{"start_capital":{"nvda":0},"end_capital":{"nvda":1e16,"msft":1,"ibit":-1}}}`), pulse.Value{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,11 @@ const (
 	kindPending  = 'p'
 	kindParked   = 'q'
 	kindDue      = 'n'
+	kindSeries   = 'v'
+	kindSteps    = 'o'
+	kindSource   = 'u'
+	kindModel    = 'y'
+	kindLessons  = 'z'
 )
 
 // kinds says of each kind its name, the format version that this build writes
@@ -30,7 +35,7 @@ const (
 // Segments of version 1 hold 128 bits of a hash and a status for each ID;
 // windows of version 1 do not say how many values there were before. Ledgers of
 // version 1 are of tasks where nothing waited.
-func kinds(kind byte) (k kindFormat, ok bool) {
+func kinds(kind byte) (k kindFormat, ok bool) { //nolint:cyclop // a table
 	switch kind {
 	case kindHashKey:
 		k = kindFormat{"hash key", 1, 1}
@@ -52,6 +57,16 @@ func kinds(kind byte) (k kindFormat, ok bool) {
 		k = kindFormat{"parked", 1, 1}
 	case kindDue:
 		k = kindFormat{"not-before time", 1, 1}
+	case kindSeries:
+		k = kindFormat{"series", 1, 1}
+	case kindSteps:
+		k = kindFormat{"steps of a series", 1, 1}
+	case kindSource:
+		k = kindFormat{"source", 1, 1}
+	case kindModel:
+		k = kindFormat{"model", 1, 1}
+	case kindLessons:
+		k = kindFormat{"lessons of the model", 1, 1}
 	}
 	return k, k.name != ""
 }

@@ -15,58 +15,6 @@ import (
 	"pulse-scorer/internal/pulse"
 )
 
-// naive is the state in maps that are copied as a whole, the way nobody would
-// run it and anybody can read it.
-type naive struct {
-	ids     map[string]naiveID
-	windows map[seriesKey][]float64
-	memory  map[seriesKey][]pulse.Value
-	ledger  map[string]uint64
-	// waiting are the IDs that wait, with content and series; "" is none.
-	waiting   map[string]naiveWait
-	parked    map[seriesKey][]string
-	notBefore [3]int64
-}
-
-type naiveWait struct {
-	content string
-	series  seriesKey
-}
-
-type naiveID struct {
-	content string
-	status  Status
-	// bornMs is the commit clock when it was last remembered.
-	bornMs int64
-}
-
-func newNaive() naive {
-	return naive{
-		ids: map[string]naiveID{}, windows: map[seriesKey][]float64{},
-		memory: map[seriesKey][]pulse.Value{}, ledger: map[string]uint64{},
-		waiting: map[string]naiveWait{}, parked: map[seriesKey][]string{},
-	}
-}
-
-func (n naive) clone() naive {
-	c := n.cloneWithoutIDs()
-	c.ids = maps.Clone(n.ids)
-	return c
-}
-
-// cloneWithoutIDs is for undoing a stage, and quick: the IDs are most of it.
-func (n naive) cloneWithoutIDs() naive {
-	return naive{
-		windows: maps.Clone(n.windows), memory: maps.Clone(n.memory), ledger: maps.Clone(n.ledger),
-		waiting: maps.Clone(n.waiting), parked: maps.Clone(n.parked), notBefore: n.notBefore,
-	}
-}
-
-func appendLast[T any](list []T, v T, limit int) []T {
-	list = append(slices.Clone(list), v)
-	return list[max(0, len(list)-limit):]
-}
-
 type change struct{ key, value []byte }
 
 // world drives one Task and its naive twin.
@@ -89,7 +37,7 @@ type world struct {
 	shape                   shape
 	burst                   int // signals at once, at most
 	evictions, merges       int
-	deltas                  int
+	deltas, steps, lessons  int
 	longestPauseMs          int64
 	// vary: each worker has settings of its own, as while a change of them is
 	// rolled out.
@@ -124,6 +72,10 @@ func newWorld(t *testing.T, seed uint64) *world {
 		w.identities = 3 * w.settings.DedupeMaxIDs
 		w.series *= 30
 		w.burst, w.shape.closeAt, w.shape.largest = 40, 1+rng.IntN(3), 30+rng.IntN(100)
+	}
+	if seed/2%2 == 1 { // a profile without a window
+		w.settings.WindowSize = 0
+		w.series = min(w.series, 40) // a series is compared as a whole
 	}
 	w.vary = seed%3 == 0
 	w.task, w.standby = w.fresh(), w.fresh()
@@ -175,22 +127,6 @@ func (w *world) signal() {
 	}
 }
 
-func (n naive) verdict(identity, content string) Verdict {
-	if waits, ok := n.waiting[identity]; ok {
-		return map[bool]Verdict{true: Waiting, false: Conflict}[waits.content == content]
-	}
-	held, ok := n.ids[identity]
-	switch {
-	case !ok:
-		return Unseen
-	case held.status == Dead:
-		return Died
-	case held.content != content:
-		return Conflict
-	}
-	return Duplicate
-}
-
 func (w *world) remember(id ID, identity, content string) {
 	w.observe()
 	w.task.Remember(id, Scored)
@@ -225,6 +161,10 @@ func (w *world) key() seriesKey {
 
 func (w *world) observe() {
 	k, v := w.key(), w.rng.Float64()
+	if w.settings.WindowSize == 0 {
+		w.advance(k, v)
+		return
+	}
 	w.open.windows[k] = appendLast(w.open.windows[k], v, w.settings.WindowSize)
 	if got := w.task.Observe(k.source, k.name, v); !slices.Equal(got, w.open.windows[k]) {
 		w.t.Fatalf("Observe(%v) = %v, want %v", k, got, w.open.windows[k])
@@ -268,12 +208,17 @@ func (w *world) seal() {
 }
 
 // checkBatch: no key is written twice, and nothing that has not changed.
-func (w *world) checkBatch() {
+func (w *world) checkBatch() { //nolint:cyclop // a table of kinds
 	seen := map[string]bool{}
 	for _, c := range w.batch {
 		switch {
 		case c.key[0] == kindDelta:
 			w.deltas++
+		case c.key[0] == kindSteps:
+			w.steps++
+		case c.key[0] == kindLessons:
+			w.lessons++
+		case c.key[0] == kindSeries || c.key[0] == kindSource || c.key[0] == kindModel:
 		case c.key[0] == kindSegment && c.value != nil:
 			if len(c.value) > 64+w.largest*(entryBytes+2) {
 				w.t.Fatalf("segment of %d bytes, want at most %d IDs", len(c.value), w.largest)
@@ -381,6 +326,7 @@ func (w *world) compare(when string, task *Task, want naive) {
 			w.t.Fatalf("%s: memory %v is %v, want %v", when, k, got, want.memory[k])
 		}
 	}
+	w.compareSeries(when, task, want)
 	if got := len(task.windows.byKey); got != len(want.windows) {
 		w.t.Fatalf("%s: %d windows, want %d", when, got, len(want.windows))
 	}
@@ -473,7 +419,7 @@ func (w *world) step() {
 
 func TestTask_BehavesLikeNaiveModel(t *testing.T) { //nolint:tparallel // its runs add up evictions
 	t.Parallel()
-	var evictions, merges, deltas, swaps, waits int
+	var evictions, merges, deltas, steps, lessons, swaps, waits int
 	for seed := range uint64(26) { //nolint:paralleltest // they add up evictions
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			w := newWorld(t, seed)
@@ -488,12 +434,14 @@ func TestTask_BehavesLikeNaiveModel(t *testing.T) { //nolint:tparallel // its ru
 			evictions += w.evictions
 			merges += w.merges
 			deltas += w.deltas
+			steps += w.steps
+			lessons += w.lessons
 			swaps += w.swaps
 			waits += w.waits
 		})
 	}
-	if evictions < 1000 || merges < 300 || deltas < 1000 || swaps < 100 || waits < 1000 {
-		t.Errorf("only %d IDs were evicted, %d segments merged away, %d deltas written, %d times a warm copy went on, %d records of what waits: the model did not test them",
-			evictions, merges, deltas, swaps, waits)
+	if evictions < 1000 || merges < 300 || deltas < 1000 || steps < 1000 || lessons < 300 || swaps < 100 || waits < 1000 {
+		t.Errorf("only %d IDs were evicted, %d segments merged away, %d deltas, %d steps and %d lessons written, %d times a warm copy went on, %d records of what waits: the model did not test them",
+			evictions, merges, deltas, steps, lessons, swaps, waits)
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"maps"
 	"slices"
 
+	"pulse-scorer/internal/learn"
 	"pulse-scorer/internal/pulse"
+	"pulse-scorer/internal/series"
 )
 
 // restoration gathers what can only be judged when the whole changelog has
@@ -21,6 +23,8 @@ type restoration struct {
 	segments map[uint64]*restoredSegment
 	deltas   map[seriesKey]*delta
 	streams  map[seriesKey]map[byte]numbered
+	series   restoredMachines[series.Series, seriesStep]
+	model    restoredMachines[learn.Model, lesson]
 	ledger   Ledger
 	// parked are the parts of parked records.
 	parked    map[parkPart][]byte
@@ -78,6 +82,8 @@ func (t *Task) continueFrom() *restoration {
 		segments: make(map[uint64]*restoredSegment),
 		deltas:   make(map[seriesKey]*delta),
 		streams:  make(map[seriesKey]map[byte]numbered),
+		series:   make(restoredMachines[series.Series, seriesStep]),
+		model:    make(restoredMachines[learn.Model, lesson]),
 		ledger:   t.committed.ledger, notBefore: slices.Clone(t.committed.notBefore),
 		parked: t.partsOfParked(),
 	}
@@ -101,10 +107,12 @@ func (t *Task) restoreKind(kind byte, f kindFormat, key, value []byte) error {
 		return t.restoring.restoreBounds(k, v, tombstone)
 	case kindSegment:
 		return t.restoring.restoreSegment(k, value, version)
-	case kindWindow:
-		return t.restoreWindow(k, v, version, tombstone)
-	case kindDelta:
-		return t.restoreDelta(k, v, tombstone)
+	case kindWindow, kindDelta, kindSeries, kindSteps, kindSource, kindModel, kindLessons:
+		if (kind == kindWindow || kind == kindDelta) == t.windowed() {
+			return t.restoreSeries(kind, k, v, version, tombstone)
+		}
+		t.rest(kind, key, tombstone)
+		return nil
 	case kindForecast:
 		return t.restoreForecast(k, v, tombstone)
 	case kindLedger:
@@ -115,6 +123,27 @@ func (t *Task) restoreKind(kind byte, f kindFormat, key, value []byte) error {
 		return t.restoring.restoreParked(k, v, tombstone)
 	case kindDue:
 		return t.restoring.restoreDue(k, v, tombstone)
+	}
+	return errors.New("no restore for this kind")
+}
+
+// restoreSeries takes what profiles of this Task's kind know of series.
+func (t *Task) restoreSeries(kind byte, k, v *reader, version byte, tombstone bool) error {
+	switch kind {
+	case kindWindow:
+		return t.restoreWindow(k, v, version, tombstone)
+	case kindDelta:
+		return t.restoreDelta(k, v, tombstone)
+	case kindSeries:
+		return t.series.restoreWhole(t.restoring.series, k, v, tombstone)
+	case kindSteps:
+		return t.series.restoreSteps(t.restoring.series, k, v, tombstone)
+	case kindSource:
+		return t.sources.restore(k, v, tombstone)
+	case kindModel:
+		return t.model.restoreWhole(t.restoring.model, k, v, tombstone)
+	case kindLessons:
+		return t.model.restoreSteps(t.restoring.model, k, v, tombstone)
 	}
 	return errors.New("no restore for this kind")
 }
@@ -230,6 +259,12 @@ func (t *Task) Restored() error {
 		if err := t.restoreStream(k, entries); err != nil {
 			return fmt.Errorf("restore state: memory of source %.64q, name %.64q: %w", k.source, k.name, err)
 		}
+	}
+	if err := t.series.restored(r.series); err != nil {
+		return fmt.Errorf("restore state: series of %w", err)
+	}
+	if err := t.model.restored(r.model); err != nil {
+		return fmt.Errorf("restore state: model: %w", err)
 	}
 	t.cur.ledger, t.cur.notBefore = r.ledger, r.notBefore
 	if err := t.restoredQueues(); err != nil {

@@ -81,7 +81,7 @@ func TestRestore_RefusesWhatItDoesNotKnow(t *testing.T) {
 	}{
 		{"the engine's key", []byte("\x00owner"), []byte{1}, "engine"},
 		{"no key", nil, []byte{1}, "of no kind that this build knows"},
-		{"unknown kind", []byte("z/"), []byte{1}, "of no kind that this build knows"},
+		{"unknown kind", []byte("%/"), []byte{1}, "of no kind that this build knows"},
 		{"kind without slash", []byte("ledger"), []byte{1}, "of no kind that this build knows"},
 		{"empty value", []byte("l/"), []byte{}, "restore ledger record|too short"},
 		{"newer version", []byte("l/"), []byte{3, 0, 0, 0, 0}, "ledger record, key \"l/\": unknown format version 3, this build reads versions 1 to 2: it was written by another release, run that one or a newer one"},

@@ -18,7 +18,8 @@ type Settings struct {
 	// DedupeMaxIDs is how many IDs a task remembers. It is enforced when a
 	// batch is sealed and may be passed by the IDs of that batch.
 	DedupeMaxIDs int
-	// WindowSize is how many values of a series are kept.
+	// WindowSize is how many values of a series are kept; 0 is for a profile
+	// without a window: series.Series and series.Source are kept in its place.
 	WindowSize int
 	// MemorySize is how many forecasts of a stream are kept, 128 at most.
 	MemorySize int
@@ -33,8 +34,8 @@ func (s Settings) Validate() error {
 	if s.DedupeMaxIDs < 1 || s.DedupeMaxIDs > maxIDsLimit {
 		faults = append(faults, fmt.Errorf("PULSE_DEDUPE_MAX_IDS: %d is not within 1 and %d", s.DedupeMaxIDs, maxIDsLimit))
 	}
-	if s.WindowSize < 1 || s.WindowSize > maxWindow {
-		faults = append(faults, fmt.Errorf("window size: %d is not within 1 and %d", s.WindowSize, maxWindow))
+	if s.WindowSize < 0 || s.WindowSize > maxWindow {
+		faults = append(faults, fmt.Errorf("window size: %d is not within 0 and %d", s.WindowSize, maxWindow))
 	}
 	if s.MemorySize < 1 || s.MemorySize > memorySlots {
 		faults = append(faults, fmt.Errorf("memory size: %d is not within 1 and %d", s.MemorySize, memorySlots))

@@ -34,9 +34,10 @@ type Stats struct {
 
 	// Pending is how many IDs wait, Parked how many records of them are parked.
 	Pending, Parked int
-	// Series and Streams are how many windows and forecast memories there
-	// are.
+	// Series and Streams are how many series and forecast memories there are.
 	Series, Streams int
+	// Resting is how many series the changelog has of profiles of the other kind.
+	Resting int
 	// Bytes estimates the memory in use; forecasts count with a fixed size.
 	Bytes int64
 }
@@ -53,10 +54,11 @@ func (t *Task) Stats() Stats {
 	for _, w := range t.memory.byKey {
 		bytes += rowBytes + int64(cap(w.tape.buf))*int64(unsafe.Sizeof(pulse.Value{})) + forecastBytes*int64(len(w.tape.view()))
 	}
+	bytes += t.series.bytes()
 	bytes += pendingBytes*int64(len(t.pending.held)) + int64(t.cur.parkedBytes)
 	return Stats{
 		DedupeStats: t.Dedupe(), Pending: t.Pending(), Parked: t.Parked(),
-		Series: len(t.windows.byKey), Streams: len(t.memory.byKey), Bytes: bytes,
+		Series: len(t.windows.byKey) + len(t.series.byKey), Streams: len(t.memory.byKey), Resting: t.Resting(), Bytes: bytes,
 	}
 }
 

@@ -1,6 +1,11 @@
 package state
 
-import "fmt"
+import (
+	"fmt"
+
+	"pulse-scorer/internal/learn"
+	"pulse-scorer/internal/series"
+)
 
 // Task is what one task remembers. One goroutine at a time may use it.
 //
@@ -20,6 +25,12 @@ type Task struct {
 	ids     idSet
 	windows rows[float64]
 	memory  rows[forecast]
+	// series, sources and model are what profiles without a window keep in its place.
+	series  machines[series.Series, seriesStep, *series.Series]
+	sources sources
+	model   machines[learn.Model, lesson, *learn.Model]
+	// resting are the series that the changelog has of profiles of the other kind.
+	resting map[string]struct{}
 	// pending are the IDs whose signals wait, parked the records that wait behind
 	// others, queues what both come to for a series.
 	pending journal[hash, pending]
@@ -37,6 +48,10 @@ type Task struct {
 	written   []written
 	restoring *restoration
 	out       writer
+	// weighed is for Weigh.
+	weighed series.Series
+	// untaught is the model that has learned nothing.
+	untaught learn.Model
 }
 
 // cursor is the part of the state that is a handful of numbers.
@@ -53,12 +68,13 @@ type cursor struct {
 }
 
 // logLengths are positions in the undo logs.
-type logLengths struct{ ids, windows, memory, pending, parked, queues int }
+type logLengths struct{ ids, windows, memory, pending, parked, queues, series, sources, model int }
 
 func (l logLengths) plus(o logLengths) logLengths {
 	return logLengths{
 		ids: l.ids + o.ids, windows: l.windows + o.windows, memory: l.memory + o.memory,
 		pending: l.pending + o.pending, parked: l.parked + o.parked, queues: l.queues + o.queues,
+		series: l.series + o.series, sources: l.sources + o.sources, model: l.model + o.model,
 	}
 }
 
@@ -77,6 +93,10 @@ func New(s Settings, hashKey [16]byte) (*Task, error) {
 		pending:  newJournal[hash, pending](),
 		parked:   newJournal[parkKey, *parkedRecord](),
 		queues:   newJournal[seriesKey, queue](),
+		series:   newMachines(seriesStepping()),
+		sources:  newSources(),
+		model:    newMachines(modelStepping()),
+		resting:  make(map[string]struct{}),
 	}
 	t.ids.table.expected = slotsFor(s.DedupeMaxIDs + s.DedupeMaxIDs/bulk)
 	return t, nil
@@ -106,6 +126,7 @@ func (t *Task) MarkAt(m *Mark) {
 	m.at = logLengths{
 		ids: t.ids.puts - s.ids, windows: len(t.windows.log) - s.windows, memory: len(t.memory.log) - s.memory,
 		pending: len(t.pending.log) - s.pending, parked: len(t.parked.log) - s.parked, queues: len(t.queues.log) - s.queues,
+		series: len(t.series.log) - s.series, sources: len(t.sources.log) - s.sources, model: len(t.model.log) - s.model,
 	}
 }
 
@@ -150,6 +171,11 @@ func (t *Task) Commit() {
 	t.ids.sweep(t.sealedLog.ids, t.settings.DedupeMaxIDs)
 	t.windows.forget(t.sealedLog.windows)
 	t.written = t.written[:0]
+	t.series.forget(t.sealedLog.series, t.batch)
+	t.series.committed()
+	t.model.forget(t.sealedLog.model, t.batch)
+	t.model.committed()
+	t.sources.forget(t.sealedLog.sources)
 	t.memory.forget(t.sealedLog.memory)
 	t.pending.forget(t.sealedLog.pending)
 	t.parked.forget(t.sealedLog.parked)
@@ -163,6 +189,8 @@ func (t *Task) Commit() {
 // state is what it was after the last Commit.
 func (t *Task) Rollback() {
 	t.unwrite()
+	t.series.unwrite()
+	t.model.unwrite()
 	t.undoTo(logLengths{})
 	t.ids.resealed = false
 	t.cur = t.committed
@@ -175,6 +203,7 @@ func (t *Task) logs() logLengths {
 	return logLengths{
 		ids: t.ids.puts, windows: len(t.windows.log), memory: len(t.memory.log),
 		pending: len(t.pending.log), parked: len(t.parked.log), queues: len(t.queues.log),
+		series: len(t.series.log), sources: len(t.sources.log), model: len(t.model.log),
 	}
 }
 
@@ -185,6 +214,9 @@ func (t *Task) undoTo(l logLengths) {
 	t.pending.undo(l.pending)
 	t.parked.undo(l.parked)
 	t.queues.undo(l.queues)
+	t.series.undo(l.series, t.sealedLog.series, t.batch)
+	t.sources.undo(l.sources)
+	t.model.undo(l.model, t.sealedLog.model, t.batch)
 }
 
 // changed is asked when nothing is sealed: the logs are the open batch's.
@@ -203,6 +235,9 @@ func (t *Task) writeBatch(nowMs int64, emit func(key, value []byte)) {
 	t.cur.segments.tick(nowMs)
 	t.sealSegments(w)
 	t.writeWindows(w)
+	t.series.write(w)
+	t.sources.write(w)
+	t.model.write(w)
 	t.memory.changed(func(r *row[forecast], added int) { w.forecasts(r, added) })
 	t.pending.changed(w.pending)
 	t.parked.changed(w.parked)

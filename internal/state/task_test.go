@@ -12,7 +12,7 @@ import (
 
 func TestSettings_ValidateNamesEveryFault(t *testing.T) {
 	t.Parallel()
-	_, err := New(Settings{MemorySize: memorySlots + 1}, [16]byte{})
+	_, err := New(Settings{WindowSize: -1, MemorySize: memorySlots + 1}, [16]byte{})
 	for _, want := range []string{"PULSE_DEDUPE_WINDOW", "PULSE_DEDUPE_MAX_IDS", "window size", "memory size"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New = %v, want it to name %s", err, want)

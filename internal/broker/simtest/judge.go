@@ -167,7 +167,7 @@ func (w *world) plainRun(inputs []*input) *plain {
 }
 
 func (w *world) plainTask() *pipeline.Task {
-	task, err := pipeline.New(pathSettings(), pipeline.Deps{Profile: scoring.Parity(), Now: noTime})
+	task, err := pipeline.New(pathSettings(), pipeline.Deps{Profile: scoring.V2(), Now: noTime})
 	if err != nil {
 		w.t.Fatalf("record path: %v", err)
 	}

@@ -28,7 +28,7 @@ const maxRecordBytes = 4096
 func pathSettings() pipeline.Settings {
 	return pipeline.Settings{
 		Group: group, ScorerVersion: "simulation", DefaultSource: "unknown", MaxRecordBytes: maxRecordBytes, License: true,
-		State: state.Settings{DedupeWindow: 24 * time.Hour, DedupeMaxIDs: 1 << 20, WindowSize: 50, MemorySize: 100},
+		State: state.Settings{DedupeWindow: 24 * time.Hour, DedupeMaxIDs: 1 << 20, MemorySize: 100}, // profile v2 keeps no window
 	}
 }
 
@@ -37,7 +37,7 @@ func (p *process) newTask(int32) broker.Task {
 	t.out.task = t
 	var key [16]byte
 	_, _ = rand.Read(key[:]) // never fails (crypto/rand)
-	inner, err := pipeline.New(pathSettings(), pipeline.Deps{Profile: scoring.Parity(), Metrics: p.metrics, HashKey: key, Now: t.now})
+	inner, err := pipeline.New(pathSettings(), pipeline.Deps{Profile: scoring.V2(), Metrics: p.metrics, HashKey: key, Now: t.now})
 	if err != nil {
 		p.world.failf("record path: %v", err)
 		return nil

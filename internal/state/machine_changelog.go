@@ -1,0 +1,251 @@
+package state
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+)
+
+// A machine is in the changelog as a whole, and the steps it took since under as
+// many keys as there were batches with any, up to maxSlots: compaction keeps the
+// last record of each key, so a delta that may still be needed must not be
+// written over. Each says how many steps came before it. What is older than the
+// whole is recognised by that, needs no tombstone and is passed over.
+//
+// A batch writes its steps alone, unless a whole would be no longer than all
+// since the last one, or there are too many of them. So a series that is observed
+// once in each batch costs its bytes once in 32 batches and a step in each
+// (TestSeal_WritesStepsInsteadOfMachines), and a task that takes over has to take
+// maxBehind steps a series at most (the same test).
+const (
+	maxSlots  = 32
+	maxBehind = 256
+)
+
+// inChangelog is what the changelog has of a machine.
+type inChangelog struct {
+	// whole is true when it has all of it as of base steps, in size bytes. slots
+	// and spent are how many records of steps followed, and their bytes.
+	whole       bool
+	base        uint64
+	slots       int
+	size, spent int
+}
+
+type writtenMachine[M, S any] struct {
+	row    *machineRow[M, S]
+	before inChangelog
+}
+
+// write writes what the open batch has changed.
+func (x *machines[M, S, P]) write(w *writer) {
+	x.eachChanged(func(r *machineRow[M, S]) {
+		x.written = append(x.written, writtenMachine[M, S]{row: r, before: r.inLog})
+		if !x.writeSteps(w, r) {
+			x.writeWhole(w, r)
+		}
+	})
+}
+
+// writeSteps writes the steps of a row in the log, if that is the thing to do.
+//
+//	key:   kind, source, name, slot (one byte)
+//	value: version, number of steps before, steps
+func (x *machines[M, S, P]) writeSteps(w *writer, r *machineRow[M, S]) bool {
+	in := &r.inLog
+	if !in.whole || in.slots == maxSlots || r.total-in.base > maxBehind {
+		return false
+	}
+	w.seriesKey(x.steps, r.key)
+	w.key = append(w.key, byte(in.slots))
+	w.value = binary.AppendUvarint(w.value, r.total-uint64(r.count))
+	before := &x.none
+	for i, n := r.head, r.count; n > 0; i, n = x.log[i].next, n-1 {
+		w.value = x.append(w.value, before, &x.log[i].step)
+		before = &x.log[i].step
+	}
+	size := recordOverhead + len(w.key) + len(w.value)
+	if in.spent+size >= in.size {
+		return false
+	}
+	in.slots++
+	in.spent += size
+	w.end()
+	return true
+}
+
+// writeWhole writes a machine.
+//
+//	key:   kind, source, name
+//	value: version, number of its steps, its bytes
+func (x *machines[M, S, P]) writeWhole(w *writer, r *machineRow[M, S]) {
+	w.seriesKey(x.whole, r.key)
+	w.value = binary.AppendUvarint(w.value, r.total)
+	value, err := P(r.machine).AppendBinary(w.value)
+	if err != nil {
+		panic(fmt.Sprintf("state: a machine cannot be written: %v", err))
+	}
+	w.value = value
+	r.inLog = inChangelog{whole: true, base: r.total, size: recordOverhead + len(w.key) + len(w.value)}
+	w.end()
+}
+
+// unwrite forgets what the sealed batch wrote
+// (TestRollback_TheNextStepsBelongToACommittedMachine).
+func (x *machines[M, S, P]) unwrite() {
+	for _, b := range x.written {
+		b.row.inLog = b.before
+	}
+	x.committed()
+}
+
+// committed: what the sealed batch wrote is in the changelog for good.
+func (x *machines[M, S, P]) committed() {
+	clear(x.written)
+	x.written = x.written[:0]
+}
+
+// restoredMachine gathers what a changelog has of a machine.
+type restoredMachine[M, S any] struct {
+	// machine is the newest whole, nil when there was none that the Task did not
+	// know already; total are its steps, size its bytes in the changelog.
+	machine *M
+	total   uint64
+	size    int
+	slots   map[byte]restoredSteps[S]
+}
+
+type restoredSteps[S any] struct {
+	first uint64
+	steps []S
+	size  int
+}
+
+// restoredMachines are those of a restore.
+type restoredMachines[M, S any] map[seriesKey]*restoredMachine[M, S]
+
+func (m restoredMachines[M, S]) of(source, name []byte) *restoredMachine[M, S] {
+	r, ok := m[seriesKey{string(source), string(name)}]
+	if !ok {
+		r = &restoredMachine[M, S]{slots: make(map[byte]restoredSteps[S])}
+		m[seriesKey{string(source), string(name)}] = r
+	}
+	return r
+}
+
+// restoreWhole takes a machine from the changelog. One that the Task has as far
+// already is only decoded: whoever reads a changelog again reads all of it.
+func (x *machines[M, S, P]) restoreWhole(into restoredMachines[M, S], k, v *reader, tombstone bool) error {
+	source, name := k.bytes(), k.bytes()
+	if err := k.done(); err != nil {
+		return err
+	}
+	if tombstone {
+		delete(into, seriesKey{string(source), string(name)})
+		if r := x.find(string(source), string(name)); r != nil {
+			x.remove(r)
+		}
+		return nil
+	}
+	r := into.of(source, name)
+	size := recordOverhead + 2 + len(source) + len(name) + len(v.rest)
+	r.total = v.uvarint()
+	if v.err != nil {
+		return v.err
+	}
+	if r.machine == nil {
+		r.machine = new(M)
+	}
+	r.size = size
+	return P(r.machine).UnmarshalBinary(v.rest)
+}
+
+func (x *machines[M, S, P]) restoreSteps(into restoredMachines[M, S], k, v *reader, tombstone bool) error {
+	source, name, slot := k.bytes(), k.bytes(), k.byte()
+	if err := k.done(); err != nil {
+		return err
+	}
+	if slot >= maxSlots {
+		return errors.New("there is no slot " + strconv.Itoa(int(slot)))
+	}
+	r := into.of(source, name)
+	if tombstone {
+		delete(r.slots, slot)
+		return nil
+	}
+	s := restoredSteps[S]{size: recordOverhead + len(source) + len(name) + len(v.rest), steps: r.slots[slot].steps[:0]}
+	s.first = v.uvarint()
+	var before S
+	for len(v.rest) > 0 && v.err == nil {
+		before = x.read(v, &before)
+		s.steps = append(s.steps, before)
+	}
+	if v.err == nil && (len(s.steps) == 0 || s.first > math.MaxUint64-uint64(len(s.steps))) {
+		v.fail("no steps, or more than can be counted")
+	}
+	r.slots[slot] = s
+	return v.done()
+}
+
+// restored puts what was gathered in place.
+func (x *machines[M, S, P]) restored(all restoredMachines[M, S]) error {
+	for k, got := range all {
+		if err := x.restoredRow(k, got); err != nil {
+			return fmt.Errorf("source %.64q, name %.64q: %w", k.source, k.name, err)
+		}
+	}
+	return nil
+}
+
+func (x *machines[M, S, P]) restoredRow(k seriesKey, got *restoredMachine[M, S]) error {
+	r := x.byKey[k]
+	if r == nil {
+		if got.machine == nil && len(got.slots) == 0 {
+			return nil
+		}
+		if got.machine == nil {
+			return errors.New("steps of a machine that is missing")
+		}
+		r = &machineRow[M, S]{key: k}
+	}
+	x.catchUp(r)
+	if got.machine != nil && (r.machine == nil || got.total > r.total) {
+		r.machine, r.total = got.machine, got.total
+	}
+	if got.machine != nil && (!r.inLog.whole || got.total > r.inLog.base) {
+		r.inLog = inChangelog{whole: true, base: got.total, size: got.size}
+	}
+	if err := r.restoredSteps(got); err != nil {
+		return err
+	}
+	x.byKey[k] = r
+	return nil
+}
+
+// restoredSteps adds the steps that follow what the row has. The slots of a whole are
+// filled in order, each once; what is left in others belongs to one before it.
+func (r *machineRow[M, S]) restoredSteps(got *restoredMachine[M, S]) error {
+	for _, n := range slices.Sorted(maps.Keys(got.slots)) {
+		s := got.slots[n]
+		end := s.first + uint64(len(s.steps))
+		if s.first < r.inLog.base {
+			continue
+		}
+		if int(n) >= r.inLog.slots {
+			r.inLog.slots, r.inLog.spent = int(n)+1, r.inLog.spent+s.size
+		}
+		if end <= r.total {
+			continue // known already
+		}
+		if s.first > r.total {
+			return fmt.Errorf("steps %d to %d are missing", r.total, s.first-1)
+		}
+		r.behind = append(r.behind, s.steps[r.total-s.first:]...)
+		r.total = end
+	}
+	return nil
+}
