@@ -4,9 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"strconv"
 )
 
@@ -116,7 +114,8 @@ type restoredMachine[M, S any] struct {
 	machine *M
 	total   uint64
 	size    int
-	slots   map[byte]restoredSteps[S]
+	// slots is as long as the highest one there is; one without steps is empty.
+	slots []restoredSteps[S]
 }
 
 type restoredSteps[S any] struct {
@@ -131,7 +130,7 @@ type restoredMachines[M, S any] map[seriesKey]*restoredMachine[M, S]
 func (m restoredMachines[M, S]) of(source, name []byte) *restoredMachine[M, S] {
 	r, ok := m[seriesKey{string(source), string(name)}]
 	if !ok {
-		r = &restoredMachine[M, S]{slots: make(map[byte]restoredSteps[S])}
+		r = new(restoredMachine[M, S])
 		m[seriesKey{string(source), string(name)}] = r
 	}
 	return r
@@ -173,8 +172,11 @@ func (x *machines[M, S, P]) restoreSteps(into restoredMachines[M, S], k, v *read
 		return errors.New("there is no slot " + strconv.Itoa(int(slot)))
 	}
 	r := into.of(source, name)
+	if n := int(slot) + 1; n > len(r.slots) {
+		r.slots = append(r.slots, make([]restoredSteps[S], n-len(r.slots))...)
+	}
 	if tombstone {
-		delete(r.slots, slot)
+		r.slots[slot] = restoredSteps[S]{}
 		return nil
 	}
 	s := restoredSteps[S]{size: recordOverhead + len(source) + len(name) + len(v.rest), steps: r.slots[slot].steps[:0]}
@@ -229,14 +231,14 @@ func (x *machines[M, S, P]) restoredRow(k seriesKey, got *restoredMachine[M, S])
 // restoredSteps adds the steps that follow what the row has. The slots of a whole are
 // filled in order, each once; what is left in others belongs to one before it.
 func (r *machineRow[M, S]) restoredSteps(got *restoredMachine[M, S]) error {
-	for _, n := range slices.Sorted(maps.Keys(got.slots)) {
-		s := got.slots[n]
+	for n := range got.slots {
+		s := &got.slots[n]
 		end := s.first + uint64(len(s.steps))
-		if s.first < r.inLog.base {
+		if len(s.steps) == 0 || s.first < r.inLog.base {
 			continue
 		}
-		if int(n) >= r.inLog.slots {
-			r.inLog.slots, r.inLog.spent = int(n)+1, r.inLog.spent+s.size
+		if n >= r.inLog.slots {
+			r.inLog.slots, r.inLog.spent = n+1, r.inLog.spent+s.size
 		}
 		if end <= r.total {
 			continue // known already

@@ -59,7 +59,11 @@ func load(task *Task, records, batch, series int, emit func(key, value []byte), 
 		binary.BigEndian.PutUint64(identity[8:], uint64(i))
 		id, _ := task.Look(identity, identity)
 		task.Remember(id, Scored)
-		task.Observe("source", names[i%series], float64(i)/8)
+		if task.windowed() {
+			task.Observe("source", names[i%series], float64(i)/8)
+		} else {
+			task.Advance("source", names[i%series], float64(i)/8, int64(i)*1e6)
+		}
 		task.CountIn()
 		if (i+1)%batch == 0 || i == records-1 {
 			task.Seal(1_800_000_000_000+int64(i/10), emit)
@@ -83,8 +87,19 @@ func scaleTask(tb testing.TB, maxIDs int) *Task {
 // went through, with 10,000 series: compacted as far as can be, and not at all.
 func BenchmarkScale_Restore(b *testing.B) {
 	ids := scaled(1_000_000)
+	b.Run("windows", func(b *testing.B) { scaleRestore(b, ids, 50) })
+	b.Run("series", func(b *testing.B) { scaleRestore(b, ids, 0) })
+}
+
+func scaleRestore(b *testing.B, ids, window int) {
+	b.Helper()
+	fresh := func() *Task {
+		s := testSettings()
+		s.DedupeWindow, s.DedupeMaxIDs, s.WindowSize = 24*time.Hour, ids, window
+		return newTask(b, s)
+	}
 	whole := &logOf{last: make(map[string]int)}
-	load(scaleTask(b, ids), 10*ids, 2000, 10_000, whole.emit, func(time.Duration) {})
+	load(fresh(), 10*ids, 2000, 10_000, whole.emit, func(time.Duration) {})
 	for _, c := range []struct {
 		name string
 		log  *logOf
@@ -92,7 +107,7 @@ func BenchmarkScale_Restore(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			var task *Task
 			for b.Loop() {
-				task = scaleTask(b, ids)
+				task = fresh()
 				for _, c := range c.log.changes {
 					if err := task.Restore(c.key, c.value); err != nil {
 						b.Fatal(err)
