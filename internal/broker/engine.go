@@ -85,6 +85,9 @@ func New(conn Connection, set Settings, deps Deps) (*Engine, error) {
 		return nil, err
 	}
 	m := newMetrics(deps.Registry)
+	for _, topic := range append(set.Topics.outputs(), set.Topics.Input) {
+		m.recreated.WithLabelValues(topic) // there from the start, so that a rate begins at the first
+	}
 	e := &Engine{
 		set: set, deps: deps, log: deps.Log,
 		cluster: c, metrics: m, health: newHealth(deps.Now, set.StallTimeout),
