@@ -59,7 +59,10 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 	if err != nil {
 		return nil, err
 	}
-	s.engine, err = broker.New(conn, set, broker.Deps{Log: deps.Log, Registry: s.registry, NewTask: newTask, Now: deps.Now})
+	s.health = &health{enrichers: s.enrichers, build: deps.Build, group: c.Group, now: deps.Now, began: deps.Now()}
+	s.engine, err = broker.New(conn, set, broker.Deps{
+		Log: deps.Log, Registry: s.registry, NewTask: newTask, Now: deps.Now, Checks: s.health.checks,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +70,7 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 	if err != nil {
 		return nil, faultsOf(err)
 	}
-	s.health = &health{engine: s.engine, enrichers: s.enrichers}
+	s.health.engine = s.engine
 	s.server, err = ops.Listen(ctx, ops.Settings{Addr: c.HTTPAddr, Token: token}, ops.Deps{
 		Gatherer: s.registry, Probe: s.health, Status: s.health, Logger: deps.Log,
 	})

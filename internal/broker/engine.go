@@ -57,6 +57,7 @@ type Engine struct {
 	restores chan struct{} // a place for each restore that may run at once
 	memory   *memory
 	observed time.Time
+	done     meter // records of committed batches
 	// askingEnds is true while a question about ends is under way; endsDue is when the
 	// next one may be asked.
 	askingEnds bool

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -14,12 +15,14 @@ func (e *Engine) observe(now time.Time) {
 	e.noteTopics()
 	e.askEnds(now)
 	pending, held := false, false
+	seconds := make(map[int32]float64, len(e.tasks))
 	for _, t := range e.tasks {
 		if t.phase == phaseClaiming || t.end < 0 {
 			continue
 		}
 		records := t.lag()
-		e.metrics.lag(e.set.Topics.Input, t.id, records, t.lagSeconds(records, now))
+		seconds[t.id] = t.lagSeconds(records, now)
+		e.metrics.lag(e.set.Topics.Input, t.id, records, seconds[t.id])
 		if !t.ready() {
 			continue
 		}
@@ -33,9 +36,21 @@ func (e *Engine) observe(now time.Time) {
 	e.health.waitForEnrichers(held)
 	e.health.work(pending)
 	e.observeTiers()
+	e.describe(seconds, now)
 	e.observeRestores(now)
 	e.expireWarm(now)
 	e.releaseStalled(now)
+}
+
+// describe keeps what /status shows.
+func (e *Engine) describe(lagSeconds map[int32]float64, now time.Time) {
+	tasks := make([]TaskStatus, 0, len(e.tasks))
+	for _, t := range e.tasks {
+		tasks = append(tasks, t.status(lagSeconds[t.id]))
+	}
+	slices.SortFunc(tasks, func(a, b TaskStatus) int { return int(a.Partition - b.Partition) })
+	done := Throughput{Records: e.done.total, PerSecond: e.done.perSecond(now)}
+	e.health.change(func() { e.health.tasks, e.health.done = tasks, done })
 }
 
 // observeTiers shows how much waits in each tier.
