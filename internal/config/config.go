@@ -1,5 +1,7 @@
 package config
 
+//go:generate go test -run ^TestMarkdown_IsTheTableThatOperatorsRead$ . -update
+
 import (
 	"time"
 )
