@@ -1,6 +1,7 @@
 package app
 
 import (
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -70,15 +71,14 @@ func (h *health) Started() ops.Report {
 
 // Status is what /status shows.
 type Status struct {
+	broker.Status
+
 	Build ops.Build `json:"build"`
 	Group string    `json:"group"`
 	// UptimeSeconds is since the process was wired.
 	UptimeSeconds float64 `json:"uptime_seconds"`
 	Ready         bool    `json:"ready"`
 	Live          bool    `json:"live"`
-
-	broker.Status
-
 	// EnrichersDown are those whose breakers are open, required ones or not.
 	EnrichersDown []string `json:"enrichers_down,omitempty"`
 }
@@ -91,7 +91,7 @@ func (h *health) Status() any {
 	}
 	if h.enrichers != nil {
 		required, optional := h.enrichers.Down()
-		s.EnrichersDown = append(required, optional...)
+		s.EnrichersDown = slices.Concat(required, optional)
 	}
 	return s
 }

@@ -45,11 +45,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "pulse_consumer_lag_seconds",
 			Help: "Age of the next record to process of an input partition, by its Kafka timestamp; 0 when there is none that can be processed. Rises with the clock while nothing is committed. What waits in retry tiers is no lag.",
 		}, []string{"topic", "partition"}),
-		transactions: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "pulse_transaction_duration_seconds",
-			Help:    "Duration of a transaction from its first request to its outcome, observed once a transaction: committed as asked, or settled after a failure.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
-		}, []string{"result"}),
+		transactions: newTransactions(),
 		restores: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "pulse_state_restore_seconds", Help: "Time to read the state of a task that was taken, observed once a restore.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 15),
@@ -63,7 +59,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		rebalances: counter("pulse_rebalances_total",
 			"Rises by one with each assignment received from the consumer group: a member came, went, or was restarted."),
 		fenced: counter("pulse_fenced_total",
-			"Rises by one for each transactional ID of a former owner that this process fences when it takes tasks; nothing of that owner can commit any more."),
+			"Rises by one for each former owner's transactional ID that this process fences when it takes tasks: nothing of that owner can commit any more."),
 		hanging: counter("pulse_hanging_transactions_total",
 			"Rises by one for each transaction whose end a broker had lost (KAFKA-20734), and that this process has ended again as it had ended."),
 		assigned: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -92,13 +88,22 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "pulse_refused_batches_total", Help: "Rises by one when the broker refuses a batch as too large: the topics' max.message.bytes are smaller than the input needs.",
 		}),
 	}
-	for _, result := range []string{resultCommitted, resultSettled} {
-		m.transactions.WithLabelValues(result) // there from the start, so that a rate begins at the first
-	}
 	r.MustRegister(m.lagRecords, m.lagSeconds, m.transactions, m.restores, m.restoreShare, m.stalled, m.rebalances, m.fenced, m.hanging, m.assigned,
 		m.offsetResets, m.offsetMismatches, m.skipped, m.statesLost, m.recreated, m.refusals, m.checks,
 		m.retryPending, m.lateness)
 	return m
+}
+
+func newTransactions() *prometheus.HistogramVec {
+	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "pulse_transaction_duration_seconds",
+		Help:    "Duration of a transaction from its first request to its outcome, observed once a transaction: committed as asked, or settled after a failure.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
+	}, []string{"result"})
+	for _, result := range []string{resultCommitted, resultSettled} {
+		durations.WithLabelValues(result) // there from the start, so that a rate begins at the first
+	}
+	return durations
 }
 
 func newRetryPending() *prometheus.GaugeVec {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,12 +74,7 @@ func (p Process) completeLetters(command *cobra.Command, args []string, begun st
 	var found []string
 	_ = letters.Each(ctx, func(_ *pipeline.Record, l *deadletter.Letter, s deadletter.Standing) error {
 		position := fmt.Sprintf("%d:%d", l.Partition, l.At)
-		for _, given := range args {
-			if given == position {
-				return nil
-			}
-		}
-		if strings.HasPrefix(position, begun) {
+		if !slices.Contains(args, position) && strings.HasPrefix(position, begun) {
 			found = append(found, fmt.Sprintf("%s\t%s, %s of %s", position, l.Class, s, orDash(l.Source)))
 		}
 		if len(found) == completionMost {

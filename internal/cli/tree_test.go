@@ -35,6 +35,7 @@ func everyCommand(t *testing.T, do func(t *testing.T, c *cobra.Command)) {
 func TestCommands_HaveHelpAndExamples(t *testing.T) {
 	t.Parallel()
 	everyCommand(t, func(t *testing.T, c *cobra.Command) {
+		t.Helper()
 		if c.Short == "" || strings.HasSuffix(c.Short, ".") {
 			t.Errorf("its line is %q, want one without a full stop", c.Short)
 		}
@@ -57,6 +58,7 @@ func TestCommands_HaveHelpAndExamples(t *testing.T) {
 func TestCommands_ExamplesParse(t *testing.T) {
 	t.Parallel()
 	everyCommand(t, func(t *testing.T, c *cobra.Command) {
+		t.Helper()
 		calls := 0
 		for line := range strings.Lines(c.Example) {
 			_, call, found := strings.Cut(line, "pulse-scorer")
@@ -198,17 +200,7 @@ func TestHealth_AsksTheRunningService(t *testing.T) {
 			t.Errorf("health --probe %s: %+v", probe, got)
 		}
 	}
-	asJSON := runWith(t.Context(), nil, environ, commands(), "health", "--json")
-	var status struct {
-		Ready, Live, Joined bool
-		Group               string
-		Tasks               []struct{ Partition, Lag, End int }
-		Throughput          *struct{ Records int }
-	}
-	if err := json.Unmarshal([]byte(asJSON.stdout), &status); err != nil || asJSON.code != 0 ||
-		!status.Ready || !status.Live || !status.Joined || status.Group != "pulse-scorer" || len(status.Tasks) == 0 || status.Throughput == nil {
-		t.Errorf("health --json: %+v (%v)", asJSON, err)
-	}
+	expectStatus(t, environ)
 	if code, _ := r.interrupt(t); code != 0 {
 		t.Errorf("exit %d", code)
 	}
@@ -220,6 +212,22 @@ func TestHealth_AsksTheRunningService(t *testing.T) {
 		if got := runWith(t.Context(), nil, nil, commands(), args...); got.code != 2 {
 			t.Errorf("%q: %+v", args, got)
 		}
+	}
+}
+
+// expectStatus checks what health --json has of a service with tasks.
+func expectStatus(t *testing.T, environ []string) {
+	t.Helper()
+	asJSON := runWith(t.Context(), nil, environ, commands(), "health", "--json")
+	var status struct {
+		Ready, Live, Joined bool
+		Group               string
+		Tasks               []struct{ Partition, Lag, End int }
+		Throughput          *struct{ Records int }
+	}
+	if err := json.Unmarshal([]byte(asJSON.stdout), &status); err != nil || asJSON.code != 0 ||
+		!status.Ready || !status.Live || !status.Joined || status.Group != "pulse-scorer" || len(status.Tasks) == 0 || status.Throughput == nil {
+		t.Errorf("health --json: %+v (%v)", asJSON, err)
 	}
 }
 
