@@ -39,6 +39,9 @@ type Service struct {
 	health   *health
 	// enrichers is nil when there are none.
 	enrichers *enricher.Enrichers
+	// tracer is nil when nobody traces; stopTracing sends the last spans.
+	tracer      pipeline.Tracer
+	stopTracing func()
 }
 
 // NewService wires a worker and binds its HTTP port. Run it, or Close it.
@@ -54,6 +57,13 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 	s := &Service{config: c, conn: conn, deps: deps, registry: ops.NewRegistry(deps.Build)}
 	if s.enrichers, err = newEnrichers(c, deps, s.registry); err != nil {
 		return nil, err
+	}
+	tracer, stopTracing, err := s.startTracing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.stopTracing = stopTracing; tracer != nil {
+		s.tracer = tracer
 	}
 	newTask, err := s.taskMaker()
 	if err != nil {
@@ -96,7 +106,7 @@ func (s *Service) taskMaker() (func(int32) broker.Task, error) {
 		var key [16]byte
 		_, _ = rand.Read(key[:]) // never fails (crypto/rand)
 		t, err := pipeline.New(settings, pipeline.Deps{
-			Profile: p, Metrics: metrics, HashKey: key, Now: s.deps.Now, Random: mathrand.Float64, Externals: externals,
+			Profile: p, Metrics: metrics, HashKey: key, Now: s.deps.Now, Random: mathrand.Float64, Externals: externals, Tracer: s.tracer,
 		})
 		if err != nil {
 			panic(fmt.Sprintf("record path: %v", err)) // the same settings were valid above
@@ -106,7 +116,10 @@ func (s *Service) taskMaker() (func(int32) broker.Task, error) {
 }
 
 // Close gives the HTTP port free without running.
-func (s *Service) Close() error { return s.server.Close() }
+func (s *Service) Close() error {
+	s.stopTracing()
+	return s.server.Close()
+}
 
 // Registry holds the service's metrics.
 func (s *Service) Registry() prometheus.Gatherer { return s.registry }
@@ -135,6 +148,7 @@ func (s *Service) Run(ctx context.Context) error {
 		return s.engine.Run(work)
 	})
 	err := group.Wait()
+	s.stopTracing()
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
 		s.deps.Log.Info("stopped")
 		return nil

@@ -218,6 +218,7 @@ func TestHealth_AsksTheRunningService(t *testing.T) {
 // expectStatus checks what health --json has of a service with tasks.
 func expectStatus(t *testing.T, environ []string) {
 	t.Helper()
+	awaitMetric(t, "http://"+strings.TrimPrefix(environ[0], "PULSE_HTTP_ADDR="), `pulse_consumer_lag_records{partition="0",topic="pulse.signals"} 0`)
 	asJSON := runWith(t.Context(), nil, environ, commands(), "health", "--json")
 	var status struct {
 		Ready, Live, Joined bool

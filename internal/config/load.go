@@ -54,7 +54,7 @@ func Load(environ []string, need Need) (Config, error) {
 	c.TopicDLQ = cmp.Or(c.TopicDLQ, c.derivedTopic("dlq"))
 	c.TopicState = cmp.Or(c.TopicState, c.derivedTopic("state"))
 	c.TopicModels = cmp.Or(c.TopicModels, c.derivedTopic("models"))
-	c.tracing = tracing(values)
+	c.traced, c.unmet = tracing(values)
 	c.check(need, &faults)
 	faults.list = append(faults.list, strangers(environ)...)
 	if len(faults.list) > 0 {

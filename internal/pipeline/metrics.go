@@ -105,6 +105,9 @@ func (m *Metrics) committed(c *tally, now time.Time) {
 	}
 	m.misplaced.WithLabelValues("absent").Add(float64(c.keysAbsent))
 	m.misplaced.WithLabelValues("differs").Add(float64(c.keysDiffer))
+	for _, f := range c.followed {
+		f.Committed()
+	}
 	m.enrichment.Add(float64(c.enrichmentErrors))
 	m.unlearned.Add(float64(c.unlearned))
 }

@@ -44,6 +44,8 @@ type passage struct {
 	unlearned bool
 
 	inquiry Inquiry
+	// followed is nil for a record that nobody follows.
+	followed Followed
 	// asked: the enrichers have answered; failed is why it cannot be scored, known
 	// before the stages that come after them.
 	asked  bool
@@ -59,7 +61,7 @@ func (p *passage) begin(in *Record) {
 	p.topic, p.partition, p.offset, p.recordMs, p.deliveries, p.firstSeenMs = in.Topic, in.Partition, in.Offset, ArrivedMs(in), 1, 0
 	p.progress = codec.Progress{}
 	p.stage, p.waited, p.isNew, p.ingested, p.unlearned = StageDecode, false, false, false, false
-	p.inquiry.Answers, p.asked, p.failed = nil, false, nil
+	p.inquiry.Answers, p.inquiry.Traceparent, p.asked, p.failed, p.followed = nil, "", false, nil, nil
 }
 
 // again tells whether the record was here before.
