@@ -84,7 +84,7 @@ func TestHealth_ABrokerThatStops(t *testing.T) {
 	s.awaitReadiness(ctx, t, http.StatusOK)
 	sent := 0
 	work := func() {
-		l.produceSignals(ctx, t, sent, 100)
+		l.produceFresh(ctx, t, sent, 100)
 		sent += 100
 		s.awaitValue(ctx, t, float64(sent), "pulse_records_total", "scored")
 		for _, check := range []string{"broker", "group", "topics", "state", "input_retention", "dead_letter_retention"} {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -251,14 +250,12 @@ func TestLag_AgreesWithKafkasOwnTool(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), enrichersHangGuard)
 	defer cancel()
 	l := newLab(ctx, t, kafkatest.Brokers(t), kafkatest.Name("lag"), 3)
-	enricher := &slowEnricher{takes: 2 * time.Millisecond}
-	server := httptest.NewServer(enricher)
-	defer server.Close()
+	enricher := startStub(t, 2*time.Millisecond)
 	m := &lagMoments{lab: l, tool: l.startGroupsTool(ctx, t)}
-	m.service = l.startService(ctx, t, "PULSE_ENRICHERS=risk="+server.URL+"?required=true&timeout=10s")
+	m.service = l.startService(ctx, t, enricher.env("lag"))
 	sent := 0
 	send := func(n int) {
-		l.produceSignals(ctx, t, sent, n)
+		l.produceFresh(ctx, t, sent, n)
 		sent += n
 	}
 	send(l.partitions) // a transaction's marker ends each partition of the results, none the input's

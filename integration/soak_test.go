@@ -84,21 +84,33 @@ func (s *sampler) take(ctx context.Context, t *testing.T) {
 	s.taken = append(s.taken, now)
 }
 
-// soakRecords are a tenth of a second of load: signals of a thousand series, of which one
-// in a hundred is a repetition, one in a thousand is none, and one in ten is a forecast.
+// soakSeries is how many series have signals, and soakForecasts how many have forecasts:
+// so few that windows of 50 and memories of 100 are full early, and do not look like a leak.
+const (
+	soakSeries    = 200
+	soakForecasts = 10
+)
+
+// soakRecords are a tenth of a second of load: signals of which one in a hundred is a
+// repetition, one in a thousand is none, and one in ten is a forecast.
 func (l *lab) soakRecords(from, n int) []*kgo.Record {
 	records := make([]*kgo.Record, n)
 	for i := range records {
 		id := from + i
-		name := "series-" + strconv.Itoa(id%1000)
-		value := fmt.Sprintf(`{"id":"%d","name":%q,"value":%d,"source":"soak","timestamp":%d}`, id-1000*(id%100/99), name, id%977, time.Now().Unix())
-		switch {
-		case id%1000 == 500:
-			value = "nonsense"
-		case id%10 == 3:
-			value = strings.TrimSuffix(value, "}") + `,"forecast":{"symbolic_change":{"hope":0.1}},"confidence":0.6}`
+		series, more := id%soakSeries, ""
+		if id%10 == 3 {
+			series, more = soakSeries+id/10%soakForecasts, `,"forecast":{"symbolic_change":{"hope":0.1}},"confidence":0.6`
 		}
-		records[i] = &kgo.Record{Topic: l.topics.Input, Partition: int32(id % 1000 % l.partitions), Key: []byte(name), Value: []byte(value)}
+		said := id
+		if id%100 == 99 && id >= soakSeries {
+			said = id - soakSeries // the same series
+		}
+		name := "series-" + strconv.Itoa(series)
+		value := fmt.Sprintf(`{"id":"%d","name":%q,"value":%d,"source":"soak"%s}`, said, name, said%977, more)
+		if id%1000 == 500 {
+			value = "nonsense"
+		}
+		records[i] = &kgo.Record{Topic: l.topics.Input, Partition: int32(series % l.partitions), Key: []byte(name), Value: []byte(value)}
 	}
 	return records
 }

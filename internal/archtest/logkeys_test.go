@@ -12,10 +12,10 @@ import (
 // logKeys are the keys that a log line may have beside time, level and msg. Log pipelines
 // are built on them: add one when nothing here fits, and never rename one.
 var logKeys = strings.Fields(`
-	at before broker brokers bytes check committed detail divided enricher err estimated_records fault from gained
-	generation group http idle in_record_path log_start next now offset offsets partition partitions position producer_id proof
+	at before broker brokers bytes check committed detail divided enricher err estimated_records fault files from gained
+	generation group http idle in_record_path lifetime log_start next now offset offsets partition partitions position producer_id proof
 	reason records required revision seconds state suppressed task tasks tier timeout to took topic topics transaction
-	transactional_id verdict version warm warning worker`)
+	transactional_id variable verdict version warm warning worker`)
 
 func TestLogKeys_AreKnown(t *testing.T) {
 	t.Parallel()
