@@ -21,6 +21,9 @@ JOINS ?= 10
 # How many faults the chaos-cluster target makes, and which schedule of them; seed 0 draws one.
 FAULTS ?= 100
 SEED ?= 0
+# How long the soak target keeps a worker under load, and how many records a second it is sent.
+DURATION ?= 8h
+RATE ?= 500
 
 # How long an enricher is down, how many signals have failures, how many rounds are measured with failing series and as many
 # without, and how many dead letters there are, in the retries target.
@@ -147,6 +150,11 @@ rebalance: ## what JOINS (10) joining workers and static restarts cost the other
 retries: ## LETTERS (10000) dead letters, an outage of OUTAGE (2m) and RETRIES (100000) signals with failures, on a real Kafka; integration does less
 	$(GO) test -tags integration -count=1 -timeout 60m -v -run 'TestEnrichers|TestRetries|TestLetters' $(TESTFLAGS) ./integration \
 		-outage $(OUTAGE) -retry-records $(RETRIES) -retry-rounds $(ROUNDS) -letters $(LETTERS) -timed
+
+.PHONY: soak
+soak: ## a worker under RATE (500) records/s for DURATION (8h) on a real Kafka; .cache/soak.svg shows memory, goroutines, descriptors
+	@mkdir -p .cache
+	$(GO) test -tags integration -count=1 -timeout 0 -v -run '^TestSoak$$' $(TESTFLAGS) ./integration -soak $(DURATION) -soak-rate $(RATE) -soak-plot $(CURDIR)/.cache/soak.svg
 
 .PHONY: integration-local
 integration-local: ## the same where no image can be pulled: builds one, starts a container engine if none runs (root)

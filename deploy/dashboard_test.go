@@ -44,8 +44,7 @@ type exprSample struct {
 // rate of what stands still cannot be told from one of nothing.
 func asSeries(text string) []series {
 	var list []series
-	lines := strings.Split(text, "\n")
-	for _, line := range slices.AppendSeq(lines, maps.Values(rare)) {
+	for line := range strings.SplitSeq(text, "\n") {
 		name, value, ok := strings.Cut(line, " ")
 		if i := strings.LastIndex(line, " "); i > 0 {
 			name, value = line[:i], line[i+1:]
@@ -54,6 +53,9 @@ func asSeries(text string) []series {
 			continue
 		}
 		list = append(list, series{withScraped(name), value + "+1x20"})
+	}
+	for _, name := range awaited {
+		list = append(list, series{withScraped(name), "1x20"})
 	}
 	return list
 }

@@ -40,16 +40,16 @@ func exposed(t *testing.T) string {
 }
 
 // signals bring one record of each kind that has metrics of its own: scored, repeated,
-// not JSON, failing for good in the enricher, failing in every retry tier, and two
-// forecasts of a stream.
+// not JSON, failing for good in the enricher, failing in every retry tier, and two forecasts
+// of a stream, because the first has nothing that a naive predictor could go by.
 var signals = []string{
 	`{"id":"1","name":"a","value":1,"source":"s"}`,
 	`{"id":"1","name":"a","value":1,"source":"s"}`,
 	`nonsense`,
 	`{"id":"2","name":"refused","value":1,"source":"s"}`,
 	`{"id":"3","name":"failing","value":1,"source":"s"}`,
-	`{"id":"4","name":"f","value":0.7,"source":"s","forecast":{}}`,
-	`{"id":"5","name":"f","value":0.8,"source":"s","forecast":{}}`,
+	`{"id":"4","name":"f","value":0.7,"source":"s","trace_id":"4","overlays":{"hope":0.5},"forecast":{"symbolic_change":{"hope":0.1}}}`,
+	`{"id":"5","name":"f","value":0.8,"source":"s","trace_id":"5","overlays":{"hope":0.5},"forecast":{"symbolic_change":{"hope":0.2}}}`,
 }
 
 // expected are lines that show that all of them have gone through.
@@ -58,6 +58,7 @@ var expected = []string{
 	`pulse_dead_letters_total{class="enricher_rejected"} 1`,
 	`pulse_dead_letters_total{class="retries_exhausted"} 1`,
 	`pulse_records_total{outcome="scored"} 3`,
+	`# TYPE pulse_model_naive_mae gauge`,
 	`pulse_records_total{outcome="duplicate"} 1`,
 	`pulse_health{check="topics"} 1`,
 	`pulse_retry_pending{tier="1"} 0`,

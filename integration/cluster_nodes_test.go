@@ -42,7 +42,13 @@ const (
 // its artifacts (go test -artifacts): what became of a lost record is told by them.
 func startNodes(ctx context.Context, t *testing.T) *nodes {
 	t.Helper()
-	n := &nodes{dir: filepath.Join(t.ArtifactDir(), "nodes"), port: freePorts(t), count: brokerNodes}
+	return startSomeNodes(ctx, t, brokerNodes)
+}
+
+// startSomeNodes starts a cluster of so many nodes.
+func startSomeNodes(ctx context.Context, t *testing.T, count int) *nodes {
+	t.Helper()
+	n := &nodes{dir: filepath.Join(t.ArtifactDir(), "nodes"), port: freePorts(t), count: count}
 	t.Cleanup(func() {
 		// The test's own context has ended by now.
 		down := []string{n.dir}

@@ -194,7 +194,7 @@ func TestEnrichers_WhatWaitsIsSeen(t *testing.T) {
 	if code, stdout, stderr := l.command(ctx, t, "find", "7"); code != 0 || !strings.Contains(stdout, "pending") {
 		t.Errorf("find 7: exit %d\n%s%s", code, stdout, stderr)
 	}
-	if code, stdout, stderr := l.command(ctx, t, "lag"); code != 0 || !strings.Contains(stdout, "next not before") {
+	if code, stdout, stderr := l.command(ctx, t, "lag"); code != 0 || !strings.Contains(stdout, "NEXT NOT BEFORE") {
 		t.Errorf("lag: exit %d\n%s%s", code, stdout, stderr)
 	}
 }

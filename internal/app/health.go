@@ -1,7 +1,10 @@
 package app
 
 import (
+	"slices"
+	"strings"
 	"sync/atomic"
+	"time"
 
 	"pulse-scorer/internal/broker"
 	"pulse-scorer/internal/enricher"
@@ -13,6 +16,10 @@ type health struct {
 	engine *broker.Engine
 	// enrichers is nil when there are none.
 	enrichers *enricher.Enrichers
+	build     ops.Build
+	group     string
+	now       func() time.Time
+	began     time.Time
 	// started is set for good when the service was ready once.
 	started atomic.Bool
 }
@@ -27,7 +34,7 @@ func (h *health) Live() ops.Report { return report("progress", h.engine.Live()) 
 
 // Ready implements ops.Probe.
 func (h *health) Ready() ops.Report {
-	r := append(report("work", h.engine.Ready()), h.breakers()...)
+	r := append(reportOf(h.engine.Readiness()), h.breakers()...)
 	if r.OK() {
 		h.started.Store(true)
 	}
@@ -62,8 +69,55 @@ func (h *health) Started() ops.Report {
 	return h.Ready()
 }
 
+// Status is what /status shows.
+type Status struct {
+	broker.Status
+
+	Build ops.Build `json:"build"`
+	Group string    `json:"group"`
+	// UptimeSeconds is since the process was wired.
+	UptimeSeconds float64 `json:"uptime_seconds"`
+	Ready         bool    `json:"ready"`
+	Live          bool    `json:"live"`
+	// EnrichersDown are those whose breakers are open, required ones or not.
+	EnrichersDown []string `json:"enrichers_down,omitempty"`
+}
+
 // Status implements ops.Status.
-func (h *health) Status() any { return h.engine.Status() }
+func (h *health) Status() any {
+	s := Status{
+		Build: h.build, Group: h.group, UptimeSeconds: h.now().Sub(h.began).Seconds(),
+		Ready: h.engine.Ready() == nil, Live: h.engine.Live() == nil, Status: h.engine.Status(),
+	}
+	if h.enrichers != nil {
+		required, optional := h.enrichers.Down()
+		s.EnrichersDown = slices.Concat(required, optional)
+	}
+	return s
+}
+
+// checks are those of the periodic look that the engine cannot make.
+func (h *health) checks() []broker.Check {
+	if h.enrichers == nil {
+		return nil
+	}
+	c := broker.Check{Name: "enrichers", OK: true}
+	for _, b := range h.breakers() {
+		if !b.OK {
+			c.OK = false
+			c.Detail += "; " + b.Name + " " + b.Detail
+		}
+	}
+	c.Detail = strings.TrimPrefix(c.Detail, "; ")
+	return []broker.Check{c}
+}
+
+func reportOf(checks []broker.Check) (r ops.Report) {
+	for _, c := range checks {
+		r = append(r, ops.Check{Name: c.Name, OK: c.OK, Detail: c.Detail})
+	}
+	return r
+}
 
 func report(name string, err error) ops.Report {
 	if err != nil {

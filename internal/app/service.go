@@ -40,6 +40,9 @@ type Service struct {
 	// enrichers is nil when there are none, models for a profile without one.
 	enrichers *enricher.Enrichers
 	models    *modelWriter
+	// tracer is nil when nobody traces; stopTracing sends the last spans.
+	tracer      pipeline.Tracer
+	stopTracing func()
 }
 
 // NewService wires a worker and binds its HTTP port. Run it, or Close it.
@@ -59,11 +62,21 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 	if topic := Topology(c).Models; topic != "" {
 		s.models = newModelWriter(broker.NewPublisher(conn, topic), deps, s.registry)
 	}
+	tracer, stopTracing, err := s.startTracing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.stopTracing = stopTracing; tracer != nil {
+		s.tracer = tracer
+	}
 	newTask, err := s.taskMaker()
 	if err != nil {
 		return nil, err
 	}
-	s.engine, err = broker.New(conn, set, broker.Deps{Log: deps.Log, Registry: s.registry, NewTask: newTask, Now: deps.Now})
+	s.health = &health{enrichers: s.enrichers, build: deps.Build, group: c.Group, now: deps.Now, began: deps.Now()}
+	s.engine, err = broker.New(conn, set, broker.Deps{
+		Log: deps.Log, Registry: s.registry, NewTask: newTask, Now: deps.Now, Checks: s.health.checks,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +84,7 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 	if err != nil {
 		return nil, faultsOf(err)
 	}
-	s.health = &health{engine: s.engine, enrichers: s.enrichers}
+	s.health.engine = s.engine
 	s.server, err = ops.Listen(ctx, ops.Settings{Addr: c.HTTPAddr, Token: token}, ops.Deps{
 		Gatherer: s.registry, Probe: s.health, Status: s.health, Logger: deps.Log,
 	})
@@ -102,7 +115,7 @@ func (s *Service) taskMaker() (func(int32) broker.Task, error) {
 		_, _ = rand.Read(key[:]) // never fails (crypto/rand)
 		t, err := pipeline.New(settings, pipeline.Deps{
 			Profile: p, Metrics: metrics, HashKey: key, Now: s.deps.Now, Random: mathrand.Float64, Externals: externals, Log: s.deps.Log,
-			Models: models, Partition: partition,
+			Models: models, Partition: partition, Tracer: s.tracer,
 		})
 		if err != nil {
 			panic(fmt.Sprintf("record path: %v", err)) // the same settings were valid above
@@ -112,7 +125,10 @@ func (s *Service) taskMaker() (func(int32) broker.Task, error) {
 }
 
 // Close gives the HTTP port free without running.
-func (s *Service) Close() error { return s.server.Close() }
+func (s *Service) Close() error {
+	s.stopTracing()
+	return s.server.Close()
+}
 
 // Registry holds the service's metrics.
 func (s *Service) Registry() prometheus.Gatherer { return s.registry }
@@ -147,6 +163,7 @@ func (s *Service) Run(ctx context.Context) error {
 		return s.engine.Run(work)
 	})
 	err := group.Wait()
+	s.stopTracing()
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
 		s.deps.Log.Info("stopped")
 		return nil

@@ -190,6 +190,7 @@ func (e *Engine) onOutcome(tx *transaction) error {
 		switch p.verdict {
 		case committed:
 			t.committedTo(p.next)
+			e.done.total += int64(p.records)
 			t.holdsState(p, tx.answered, e.set.Topics)
 			t.order(order{kind: orderCommit, answered: tx.answered})
 			t.movedAt = e.deps.Now()

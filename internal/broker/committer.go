@@ -119,14 +119,14 @@ func (c *committer) execute(ctx context.Context, tx *transaction) {
 		return
 	}
 	err := c.attempt(ctx, g, parts)
-	result := "committed"
+	result := resultCommitted
 	c.pauseAfter(err, parts)
 	if err == nil {
 		tx.decide(committed)
 		tx.answered = true
 		c.keep()
 	} else {
-		result = "settled"
+		result = resultSettled
 		c.log.Warn("transaction did not end as asked; finding out what became of it", slog.Any("err", err))
 		c.fresh = c.fresh && !guardReinit
 		if tx.err = c.settle(ctx, tx); tx.err == nil && (final(err) || errors.Is(err, ErrFatal)) {

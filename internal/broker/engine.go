@@ -47,6 +47,7 @@ type Engine struct {
 	claimed  chan claim
 	restored chan restored
 	resets   chan offsetReset
+	ends     chan []endOfSource
 
 	claiming  *takeover // the latest one
 	stopClaim context.CancelCauseFunc
@@ -56,6 +57,11 @@ type Engine struct {
 	restores chan struct{} // a place for each restore that may run at once
 	memory   *memory
 	observed time.Time
+	done     meter // records of committed batches
+	// askingEnds is true while a question about ends is under way; endsDue is when the
+	// next one may be asked.
+	askingEnds bool
+	endsDue    time.Time
 	// wake goes off at wakeAt, when a record of a tier becomes due.
 	wake   *time.Timer
 	wakeAt time.Time
@@ -80,6 +86,9 @@ func New(conn Connection, set Settings, deps Deps) (*Engine, error) {
 		return nil, err
 	}
 	m := newMetrics(deps.Registry)
+	for _, topic := range append(set.Topics.outputs(), set.Topics.Input) {
+		m.recreated.WithLabelValues(topic) // there from the start, so that a rate begins at the first
+	}
 	e := &Engine{
 		set: set, deps: deps, log: deps.Log,
 		cluster: c, metrics: m, health: newHealth(deps.Now, set.StallTimeout),
@@ -92,6 +101,7 @@ func New(conn Connection, set Settings, deps Deps) (*Engine, error) {
 		claimed:  make(chan claim),
 		restored: make(chan restored),
 		resets:   make(chan offsetReset),
+		ends:     make(chan []endOfSource),
 
 		stopClaim: func(error) {}, repair: make(chan struct{}, 1),
 		restores: make(chan struct{}, parallelRestores),
@@ -205,6 +215,8 @@ func (e *Engine) loop(ctx context.Context) error { //nolint:cyclop // everything
 			}
 		case r := <-e.resets:
 			e.onReset(r)
+		case known := <-e.ends:
+			e.onEnds(known)
 		case <-timer.C:
 		case <-e.wake.C:
 			e.wakeAt = time.Time{}

@@ -201,7 +201,7 @@ func (e *Engine) accept(p plannedPartition, got fetchedPartition, buf *buffer, f
 			slog.Int("partition", int(t.id)), slog.Any("err", got.code))
 		return
 	}
-	s.end, s.stable, s.away = got.end, got.stable, false
+	s.end, s.stable, s.away, s.told = got.end, got.stable, false, e.deps.Now()
 	next, whole, err := wholeBatches(got.set)
 	if err != nil || len(whole) == 0 {
 		if err != nil {

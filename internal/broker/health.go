@@ -29,6 +29,9 @@ type health struct {
 	hold         string
 	enrichers    bool         // tasks wait for external enrichers
 	check        *HealthCheck // the last one
+	// tasks and done are what the loop saw last; nobody changes them.
+	tasks []TaskStatus
+	done  Throughput
 }
 
 func newHealth(now func() time.Time, stall time.Duration) *health {
@@ -88,24 +91,39 @@ func (h *health) change(do func()) {
 	do()
 }
 
-// Ready is nil when the member has joined, its tasks are restored, the topics
-// are as they must be, and a broker has answered lately.
-func (e *Engine) Ready() error {
+// Readiness is what /readyz looks at: the topics are as they must be, the member has
+// joined, its tasks are restored, and a broker has answered lately.
+func (e *Engine) Readiness() []Check {
 	h := e.health
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	age := h.now().Sub(h.lastAnswer)
+	answer := fmt.Sprintf("the last answer is %v old", age.Round(100*time.Millisecond))
+	if h.lastAnswer.IsZero() {
+		answer = "none has answered yet"
+	}
+	return []Check{
+		shown("topics", h.topicsValid, "as they must be", "not checked yet"),
+		shown("group", h.joined, fmt.Sprintf("joined, %d tasks", len(h.tasks)), "not joined"),
+		shown("state", h.restoring == 0, "restored", fmt.Sprintf("%d tasks are being taken or restored", h.restoring)),
+		shown("broker", age <= answerLimit, answer, "no answer within the last 15 s; "+answer),
+	}
+}
+
+func shown(name string, ok bool, well, ill string) Check {
+	if ok {
+		return Check{Name: name, OK: true, Detail: well}
+	}
+	return Check{Name: name, Detail: ill}
+}
+
+// Ready is nil when all that Readiness looks at is well.
+func (e *Engine) Ready() error {
 	var errs []error
-	if !h.topicsValid {
-		errs = append(errs, errors.New("topics: not checked yet"))
-	}
-	if !h.joined {
-		errs = append(errs, errors.New("group: not joined"))
-	}
-	if h.restoring > 0 {
-		errs = append(errs, fmt.Errorf("state: %d tasks are being taken or restored", h.restoring))
-	}
-	if age := h.now().Sub(h.lastAnswer); age > answerLimit {
-		errs = append(errs, errors.New("broker: no answer within the last 15 s"))
+	for _, c := range e.Readiness() {
+		if !c.OK {
+			errs = append(errs, fmt.Errorf("%s: %s", c.Name, c.Detail))
+		}
 	}
 	return errors.Join(errs...)
 }

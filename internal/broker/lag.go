@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -12,26 +13,44 @@ func (e *Engine) observe(now time.Time) {
 	}
 	e.observed = now
 	e.noteTopics()
+	e.askEnds(now)
 	pending, held := false, false
+	seconds := make(map[int32]float64, len(e.tasks))
 	for _, t := range e.tasks {
-		if !t.ready() || t.end < 0 {
+		if t.phase == phaseClaiming || t.end < 0 {
 			continue
 		}
 		records := t.lag()
+		seconds[t.id] = t.lagSeconds(records, now)
+		e.metrics.lag(e.set.Topics.Input, t.id, records, seconds[t.id])
+		if !t.ready() {
+			continue
+		}
 		// What an open upstream transaction holds back is lag, and nothing
 		// that could be fetched.
 		held = held || t.held
 		for s := range t.each() {
 			pending = pending || s.pending(now)
 		}
-		e.metrics.lag(e.set.Topics.Input, t.id, records, t.lagSeconds(records, now))
 	}
 	e.health.waitForEnrichers(held)
 	e.health.work(pending)
 	e.observeTiers()
+	e.describe(seconds, now)
 	e.observeRestores(now)
 	e.expireWarm(now)
 	e.releaseStalled(now)
+}
+
+// describe keeps what /status shows.
+func (e *Engine) describe(lagSeconds map[int32]float64, now time.Time) {
+	tasks := make([]TaskStatus, 0, len(e.tasks))
+	for _, t := range e.tasks {
+		tasks = append(tasks, t.status(lagSeconds[t.id]))
+	}
+	slices.SortFunc(tasks, func(a, b TaskStatus) int { return int(a.Partition - b.Partition) })
+	done := Throughput{Records: e.done.total, PerSecond: e.done.perSecond(now)}
+	e.health.change(func() { e.health.tasks, e.health.done = tasks, done })
 }
 
 // observeTiers shows how much waits in each tier.
@@ -51,14 +70,16 @@ func (e *Engine) observeTiers() {
 func (s *source) behind() int64 { return max(0, s.end-s.base) }
 
 // lag is what the group has still to commit: the end of the partition as the
-// broker last told it, minus the committed offset, as Kafka's own tools count.
+// broker last told it, which is at most endTTL ago, minus the committed offset, as
+// Kafka's own tools count (TestLag_AgreesWithKafkasOwnTool).
 func (t *task) lag() int64 { return t.behind() }
 
-// lagSeconds is the age of the oldest record that is not committed. Before it
+// lagSeconds is the age of the oldest record that is not committed and can be
+// processed: what an open transaction upstream holds back cannot. Before it
 // has been read nobody knows its timestamp; then it is the time since lag was
 // first seen.
 func (t *task) lagSeconds(records int64, now time.Time) float64 {
-	if records == 0 {
+	if records == 0 || t.stable >= 0 && t.stable <= t.base {
 		t.behindSince = time.Time{}
 		return 0
 	}

@@ -12,7 +12,7 @@ import (
 func TestLagSeconds_OfSteadyTrafficIsItsRecords(t *testing.T) {
 	t.Parallel()
 	start := time.UnixMilli(1_700_000_000_000)
-	w := &task{open: openBatch{}}
+	w := &task{source: newSource(0)}
 	if got := w.lagSeconds(5, start); got != 0 {
 		t.Errorf("lag that was seen just now is %v s old, want 0", got)
 	}

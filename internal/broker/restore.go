@@ -40,6 +40,9 @@ func (e *Engine) onClaimed(c claim) {
 		}
 		t.phase, t.ids = phaseRestoring, c.by.topics
 		t.progress = &progress{task: t.id, began: e.deps.Now()}
+		for s := range t.each() {
+			s.begin(c.offsets[t.id].at(s.tier), c.offsets[t.id].at(s.tier)) // for its lag; the restore may know better
+		}
 		r := &restore{
 			engine: e, by: c.by, task: t, ids: t.ids, offset: c.offsets[t.id], end: c.ends[t.id],
 			warm: e.takeWarm(t.id), progress: t.progress,

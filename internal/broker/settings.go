@@ -155,6 +155,9 @@ type Deps struct {
 	NewTask func(partition int32) Task
 	// Now is the wall clock; it is never used for scores.
 	Now func() time.Time
+	// Checks are looked at with the engine's own, once an interval
+	// (Settings.HealthInterval); nil is none.
+	Checks func() []Check
 }
 
 // Task is the record path of one task as the engine drives it. One goroutine

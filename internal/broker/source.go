@@ -41,6 +41,8 @@ type source struct {
 	// end is the high watermark last seen, stable the last stable offset; -1
 	// when they are not known.
 	end, stable int64
+	// told is when the end was last told.
+	told time.Time
 	// away: the topic's leader cannot be reached, or there is none.
 	away bool
 	// due is when the next record may be processed; zero is now, or not known.

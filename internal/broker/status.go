@@ -8,16 +8,23 @@ func (e *Engine) TopicsChecked() { e.health.topicsChecked() }
 
 // Status is what /status shows.
 type Status struct {
-	Joined    bool   `json:"joined"`
-	Restoring int    `json:"restoring"`
-	Pending   bool   `json:"pending"`
-	Hold      string `json:"hold,omitempty"`
+	Joined bool `json:"joined"`
+	// Restoring is how many tasks are being taken or restored.
+	Restoring int `json:"restoring"`
+	// Pending: there is something that could be processed.
+	Pending bool `json:"pending"`
+	// Hold says why nothing goes on that is known and no fault of the process.
+	Hold string `json:"hold,omitempty"`
 	// Health is the last periodic check, nil before the first.
 	Health *HealthCheck `json:"health,omitempty"`
 	// Stalled are tasks that this process has given up.
 	Stalled []int32 `json:"stalled,omitempty"`
 	// Restores are those under way.
 	Restores []RestoreStatus `json:"restores,omitempty"`
+	// Tasks are those of this process, by partition.
+	Tasks []TaskStatus `json:"tasks"`
+	// Throughput is that of this process.
+	Throughput Throughput `json:"throughput"`
 }
 
 // waitsForEnrichers is why nothing goes on while a required enricher is down.
@@ -30,7 +37,7 @@ func (e *Engine) Status() Status {
 	defer h.mu.Unlock()
 	s := Status{
 		Joined: h.joined, Restoring: h.restoring, Pending: h.pending, Hold: h.hold, Health: h.check,
-		Stalled: slices.Clone(h.stalled),
+		Stalled: slices.Clone(h.stalled), Tasks: h.tasks, Throughput: h.done,
 	}
 	if h.enrichers && s.Hold == "" {
 		s.Hold = waitsForEnrichers

@@ -11,7 +11,8 @@ import (
 
 // watch looks once in a while at what others may change under a running
 // service: topics that grow, vanish or get other settings, and records that
-// are about to be deleted before anybody has read them. It alarms, and it does
+// are about to be deleted before anybody has read them; and at what a person would look
+// at first: brokers, group, state (checks.go). It alarms, and it does
 // the one thing that needs nobody: its own topics follow the input.
 type watch struct {
 	set     Settings
@@ -22,7 +23,11 @@ type watch struct {
 	metrics *metrics
 	log     *slog.Logger
 	now     func() time.Time
+	// more are checks of what the engine does not know; nil is none.
+	more func() []Check
 
+	// stands belongs to the goroutine that runs the checks, by partition of the state.
+	stands map[int32]stand
 	// said is what was last logged of each check that is not well; it belongs to
 	// the goroutine that runs it.
 	said map[string]said
@@ -51,16 +56,9 @@ type Check struct {
 	unknown bool
 }
 
-// The checks.
-const (
-	checkTopics         = "topics"
-	checkInputRetention = "input_retention"
-	checkDeadRetention  = "dead_letter_retention"
-)
-
 func newWatch(conn Connection, set Settings, deps Deps, c *cluster, m *member, h *health, mt *metrics) *watch {
 	return &watch{
-		set: set, cluster: c, member: m, health: h, metrics: mt, log: deps.Log, now: deps.Now,
+		set: set, cluster: c, member: m, health: h, metrics: mt, log: deps.Log, now: deps.Now, more: deps.Checks,
 		admin: NewAdmin(conn, set.Topics, TopicSettings{Replication: -1}),
 		said:  make(map[string]said),
 	}
@@ -105,25 +103,39 @@ func (w *watch) look(ctx context.Context) {
 func (w *watch) checks(ctx context.Context) []Check {
 	g := w.member.generation()
 	states, err := w.admin.Plan(ctx)
-	if err != nil {
-		checks := []Check{unknown(checkTopics, err)}
-		if g != nil {
-			checks = append(checks, unknown(checkInputRetention, err), unknown(checkDeadRetention, err))
+	topics := unknown(checkTopics, err)
+	if err == nil {
+		topics = w.topics(ctx, states)
+	}
+	if err == nil && g != nil {
+		if follow := w.follow(ctx, g); follow != nil && topics.OK {
+			topics = unknown(checkTopics, fmt.Errorf("partitions of the input: %w", follow))
 		}
-		return checks
 	}
-	checks := []Check{w.topics(ctx, states)}
-	if g == nil {
-		return checks
+	checks := append([]Check{w.brokers(ctx, g, err), w.group(g), topics}, w.ours(ctx, g, states, err)...)
+	if w.more != nil {
+		checks = append(checks, w.more()...)
 	}
-	if err := w.follow(ctx, g); err != nil && checks[0].OK {
-		checks[0] = unknown(checkTopics, fmt.Errorf("partitions of the input: %w", err))
+	return checks
+}
+
+// ours are the checks of what belongs to our tasks.
+func (w *watch) ours(ctx context.Context, g *generation, states []TopicState, err error) []Check {
+	if g == nil && err == nil {
+		err = errNotJoined
+	}
+	if err != nil {
+		return []Check{unknown(checkState, err), unknown(checkInputRetention, err), unknown(checkDeadRetention, err)}
+	}
+	state, err := w.state(ctx, g)
+	if err != nil {
+		state = unknown(checkState, err)
 	}
 	waiting, err := w.waiting(ctx, g, states)
 	if err != nil {
 		waiting = []Check{unknown(checkInputRetention, err), unknown(checkDeadRetention, err)}
 	}
-	return append(checks, waiting...)
+	return append([]Check{state}, waiting...)
 }
 
 // topics compares the topics with what they must be, as at the start, and grows

@@ -23,6 +23,9 @@ func newDLQ(p Process) *cobra.Command {
 		Long: `dlq looks into the dead letters of the service and sends them back. What has been
 decided about letters is written behind them into the same topic, as marks:
 records with the header pulse-dlq-mark.`,
+		Example: `  PULSE_BROKERS=localhost:9092 pulse-scorer dlq list --summary
+  pulse-scorer dlq show 3:17
+  pulse-scorer dlq redrive --class enricher_unavailable --dry-run`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return usagef("one of %s is expected", strings.Join(namesOf(command.Commands()), ", "))
@@ -55,6 +58,11 @@ func (f *letterFlags) add(command *cobra.Command) {
 	command.Flags().StringSliceVar(&f.ids, "id", nil, "only the signal with this ID")
 	command.Flags().StringVar(&f.since, "since", "", "only letters of this age (24h) or from this time on (RFC 3339)")
 	command.Flags().StringVar(&f.until, "until", "", "only letters older than this age (1h) or before this time (RFC 3339)")
+	completeWith(command, "class", letterClasses()...)
+	completeWith(command, "stage", letterStages()...)
+	for _, flag := range []string{"source", "id", "since", "until"} {
+		completeWith(command, flag) // anything but files
+	}
 }
 
 // filter reads the flags, and positions among the arguments.

@@ -39,6 +39,7 @@ is a duplicate and not scored again.`,
 		Example: `  pulse-scorer dlq redrive --class enricher_unavailable --dry-run
   pulse-scorer dlq redrive --class enricher_unavailable --rate 200
   pulse-scorer dlq redrive 3:17`,
+		ValidArgsFunction: p.completeLetters,
 		RunE: func(command *cobra.Command, args []string) error {
 			filter, err := flags.filter(p.Now(), args)
 			switch {
@@ -142,6 +143,7 @@ It ends a redrive that runs at the same time; start that again.`,
 		Example: `  pulse-scorer dlq hold 3:17
   pulse-scorer dlq hold --source nyc-taxi --class stage_panic
   pulse-scorer dlq hold --release --all`,
+		ValidArgsFunction: p.completeLetters,
 		RunE: func(command *cobra.Command, args []string) error {
 			filter, err := flags.filter(p.Now(), args)
 			switch {

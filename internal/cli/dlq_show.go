@@ -34,6 +34,12 @@ one letter.`,
   pulse-scorer dlq show 7f3a --source nyc-taxi
   pulse-scorer dlq show 3:17 --raw > record.bin`,
 		Args: cobra.ExactArgs(1),
+		ValidArgsFunction: func(command *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return p.completeLetters(command, args, begun)
+		},
 		RunE: func(command *cobra.Command, args []string) error {
 			filter := deadletter.Filter{}
 			if at, err := positionOf(args[0]); err == nil {

@@ -65,7 +65,7 @@ func writeLags(out io.Writer, lags []app.PartitionLag) error {
 		if owner == "" {
 			owner = "-"
 		}
-		behind := time.Duration(l.LagSeconds * float64(time.Second)).Round(100 * time.Millisecond)
+		behind := rounded(l.LagSeconds)
 		total += l.Lag
 		_, line := fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%d\t%v\t%s\n", l.Topic, l.Partition, committed, l.End, l.Lag, behind, owner)
 		err = errors.Join(err, line)
@@ -77,16 +77,26 @@ func writeLags(out io.Writer, lags []app.PartitionLag) error {
 	return nil
 }
 
+func rounded(seconds float64) time.Duration {
+	return time.Duration(seconds * float64(time.Second)).Round(100 * time.Millisecond)
+}
+
 // writeTiers shows the retry tiers that hold something, in a table of their own: what
 // waits there is no lag.
 func writeTiers(out io.Writer, lags []app.PartitionLag) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	var err error
+	begun := false
 	for _, l := range lags {
 		if l.Tier == 0 {
 			continue
 		}
-		_, line := fmt.Fprintf(table, "%s\t%d\twaiting %d\tnext not before %s\n", l.Topic, l.Partition, l.Waiting, l.NextNotBefore.Format(time.RFC3339))
+		if !begun {
+			_, err = fmt.Fprintln(table, "\nRETRY TIER\tPARTITION\tWAITING\tNEXT NOT BEFORE\tOVERDUE\tOWNER")
+			begun = true
+		}
+		_, line := fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%v\t%s\n",
+			l.Topic, l.Partition, l.Waiting, l.NextNotBefore.Format(time.RFC3339), rounded(l.LagSeconds), orDash(l.Owner))
 		err = errors.Join(err, line)
 	}
 	return errors.Join(err, table.Flush())

@@ -48,6 +48,7 @@ key: the service says in its dead letters what is wrong with them.`,
 		},
 	}
 	command.Flags().StringVar(&flags.shift, "shift", "", "now: move all times so that the newest is now (not with standard input)")
+	completeWith(command, "shift", "now\tthe newest signal is now")
 	command.Flags().Float64Var(&flags.rate, "rate", 0, "most records a second (default: no limit)")
 	return command
 }

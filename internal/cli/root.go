@@ -30,6 +30,7 @@ func commands() []constructor {
 		newVerify,
 		newReplay,
 		newDLQ,
+		newHealth,
 		newTopics,
 		newConfig,
 		newVersion,
@@ -42,15 +43,18 @@ func newRoot(p Process, list ...constructor) *cobra.Command {
 		Short: "Scores signals from Kafka, exactly once",
 		Long: `pulse-scorer reads signals from a Kafka topic, scores them and writes the
 results to another, exactly once. It is set up by environment variables
-(see 'pulse-scorer config'); without a command it serves.
+(see 'pulse-scorer config'); without a command it serves. The completion command
+writes what a shell needs to complete commands, flags and their values.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
+		Example: `  pulse-scorer dev
+  PULSE_BROKERS=localhost:9092 pulse-scorer
+  source <(pulse-scorer completion bash)`,
 		Version:       ops.ReadBuild(p.Version).String(),
 		SilenceErrors: true, // Main reports them
 		SilenceUsage:  true,
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.CompletionOptions.HiddenDefaultCmd = true
 	for _, construct := range list {
 		command := construct(p)
 		root.AddCommand(command)

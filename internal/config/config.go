@@ -1,5 +1,7 @@
 package config
 
+//go:generate go test -run ^TestMarkdown_IsTheTableThatOperatorsRead$ . -update
+
 import (
 	"time"
 )
@@ -90,9 +92,15 @@ type Config struct {
 
 	// given holds the variables that were set, by full name.
 	given map[string]bool
-	// tracing is the OpenTelemetry variable that asks for tracing, if any.
-	tracing string
+	// traced: the OpenTelemetry variables ask for spans; unmet is what they ask for that
+	// there is not.
+	traced bool
+	unmet  *Fault
 }
 
 // Given reports whether variable (full name) was set to something.
 func (c Config) Given(variable string) bool { return c.given[variable] }
+
+// Tracing reports whether the OpenTelemetry variables ask for spans (OTEL_TRACES_EXPORTER,
+// OTEL_EXPORTER_OTLP_ENDPOINT and their kin).
+func (c Config) Tracing() bool { return c.traced }

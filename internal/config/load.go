@@ -62,7 +62,7 @@ func Load(environ []string, need Need) (Config, error) {
 	if c.Profile == ProfileParity && !c.given[prefix+"DEFAULT_SOURCE"] {
 		c.DefaultSource = "celery"
 	}
-	c.tracing = tracing(values)
+	c.traced, c.unmet = tracing(values)
 	c.check(need, &faults)
 	faults.list = append(faults.list, strangers(environ)...)
 	if len(faults.list) > 0 {

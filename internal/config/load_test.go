@@ -295,12 +295,12 @@ func TestLoad_SecurityCombinations(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	c := mustLoad(t, "PULSE_SESSION_TIMEOUT=3s", "PULSE_SASL_MECHANISM=PLAIN", "PULSE_SASL_USERNAME=u",
-		"PULSE_SASL_PASSWORD=p", "OTEL_EXPORTER_OTLP_ENDPOINT=http://x")
+		"PULSE_SASL_PASSWORD=p", "OTEL_TRACES_EXPORTER=zipkin")
 	var names []string
 	for _, w := range c.Warnings() {
 		names = append(names, w.Variable)
 	}
-	want := []string{"PULSE_SESSION_TIMEOUT", "PULSE_SASL_MECHANISM", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+	want := []string{"PULSE_SESSION_TIMEOUT", "PULSE_SASL_MECHANISM", "OTEL_TRACES_EXPORTER"}
 	if !reflect.DeepEqual(names, want) {
 		t.Errorf("warnings on %q, want %q", names, want)
 	}
@@ -341,4 +341,35 @@ func TestLoad_ParityHasASourceOfItsOwn(t *testing.T) {
 		}
 	}
 	mustLoad(t, "PULSE_PROFILE=parity", "PULSE_ANOMALY_THRESHOLD=3.5")
+}
+
+// Tracing is on when the standard variables name an exporter that there is.
+func TestTracing_AsTheStandardVariablesSay(t *testing.T) {
+	t.Parallel()
+	const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT=http://x"
+	for _, tt := range []struct {
+		environ []string
+		on      bool
+		warns   string
+	}{
+		{nil, false, ""},
+		{[]string{endpoint}, true, ""},
+		{[]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://x"}, true, ""},
+		{[]string{"OTEL_TRACES_EXPORTER=otlp"}, true, ""},
+		{[]string{endpoint, "OTEL_TRACES_EXPORTER=none"}, false, ""},
+		{[]string{endpoint, "OTEL_SDK_DISABLED=TRUE"}, false, ""},
+		{[]string{endpoint, "OTEL_TRACES_EXPORTER=console"}, false, "OTEL_TRACES_EXPORTER"},
+		{[]string{endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}, false, "OTEL_EXPORTER_OTLP_PROTOCOL"},
+		{[]string{endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf"}, true, ""},
+		{[]string{"OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}, false, ""},
+	} {
+		c := mustLoad(t, tt.environ...)
+		warns := ""
+		for _, w := range c.Warnings() {
+			warns += w.Variable
+		}
+		if c.Tracing() != tt.on || warns != tt.warns {
+			t.Errorf("%q: tracing %v with warning %q, want %v with %q", tt.environ, c.Tracing(), warns, tt.on, tt.warns)
+		}
+	}
 }

@@ -9,12 +9,22 @@ import (
 	"testing"
 )
 
-// The golden is made by Markdown itself (-update) and read against the
-// contract's table.
-func TestMarkdown_Golden(t *testing.T) {
+// configurationHead stands before the table in its file.
+const configurationHead = `# Configuration
+
+Every variable of the environment, made from the code (` + "`go generate ./internal/config`" + `):
+do not edit it here. ` + "`pulse-scorer config`" + ` shows what is in effect, without secrets.
+Wrong values, and names that nobody knows, are all reported at once, and the service
+does not start.
+
+`
+
+// The table that operators read is what the code has: it is made by Markdown itself
+// (go generate, which is this test with -update) and read against the contract's.
+func TestMarkdown_IsTheTableThatOperatorsRead(t *testing.T) {
 	t.Parallel()
-	const path = "testdata/table.md"
-	got := Markdown()
+	const path = "../../deploy/configuration.md"
+	got := configurationHead + Markdown()
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
 			t.Fatal(err)
@@ -25,7 +35,7 @@ func TestMarkdown_Golden(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("table differs from %s; run with -update and review\n%s", path, got)
+		t.Errorf("%s is not what the code has; run go generate ./internal/config and review", path)
 	}
 }
 

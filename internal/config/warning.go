@@ -28,21 +28,39 @@ func (c Config) Warnings() []Fault {
 	if c.given["PULSE_ADMIN_TOKEN"] && len(c.AdminToken) < minTokenLength {
 		w.addf("PULSE_ADMIN_TOKEN", "has fewer than %d characters, so that it may be guessed; take one from: openssl rand -hex 32", minTokenLength)
 	}
-	if c.tracing != "" {
-		w.addf(c.tracing, "tracing is not available in this release; it has no effect")
+	if c.unmet != nil {
+		w.addf(c.unmet.Variable, "%s", c.unmet.Message)
 	}
 	return w.list
 }
 
-// tracing returns the OpenTelemetry variable that asks for an exporter. These
-// are set for whole clusters, so they are no reason not to start.
-func tracing(values map[string]string) string {
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_EXPORTER"} {
-		if value := values[name]; value != "" && value != "none" {
-			return name
-		}
+// tracing tells whether the OpenTelemetry variables ask for spans, and the variable that
+// asks for what there is not. These are set for whole clusters, so they are no reason not
+// to start.
+func tracing(values map[string]string) (on bool, unmet *Fault) {
+	if strings.EqualFold(values["OTEL_SDK_DISABLED"], "true") {
+		return false, nil
 	}
-	return ""
+	exporter := values["OTEL_TRACES_EXPORTER"]
+	switch {
+	case exporter == "none":
+		return false, nil
+	case exporter != "" && exporter != "otlp":
+		return false, &Fault{"OTEL_TRACES_EXPORTER", "only otlp and none are known; there are no spans"}
+	case exporter == "" && values["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] == "" && values["OTEL_EXPORTER_OTLP_ENDPOINT"] == "":
+		return false, nil
+	}
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
+		switch protocol := values[name]; protocol {
+		case "":
+			continue
+		case "http/protobuf":
+		default:
+			return false, &Fault{name, "only http/protobuf is spoken; there are no spans: set it, with the collector's HTTP port (4318)"}
+		}
+		break // the first one that is set counts
+	}
+	return true, nil
 }
 
 // String is the fault in one line.

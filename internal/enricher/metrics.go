@@ -10,12 +10,12 @@ type metrics struct {
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "pulse_enricher_duration_seconds", Help: "Duration of a call of an external enricher, whatever came of it.",
+			Name: "pulse_enricher_duration_seconds", Help: "Duration of a call of an external enricher, observed once a call, whatever came of it.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
 		}, []string{"enricher"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pulse_enricher_failures_total",
-			Help: "Signals that an external enricher gave no answer about, by class; enricher_down is counted at each try of a batch that is held.",
+			Help: "Rises by one for each signal that an external enricher gives no answer about, by class; enricher_down at each try of a batch that is held.",
 		}, []string{"enricher", "class"}),
 	}
 	r.MustRegister(m.duration, m.failures)

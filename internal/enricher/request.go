@@ -61,11 +61,7 @@ func (c *client) newRequest(ctx context.Context, q *pipeline.Inquiry, encoded []
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Idempotency-Key", headerSafe(q.Signal.ID))
-	for _, h := range q.Headers {
-		if h.Key == headerTraceparent {
-			req.Header.Set("Traceparent", headerSafe(string(h.Value)))
-		}
-	}
+	setTraceparent(req.Header, q)
 	token, err := c.token()
 	if err != nil {
 		return nil, &pulse.Bad{Class: pulse.EnricherUnavailable, Message: c.endpoint.Name + ": the token cannot be read (PULSE_ENRICHER_TOKEN_FILE)"}
@@ -74,6 +70,20 @@ func (c *client) newRequest(ctx context.Context, q *pipeline.Inquiry, encoded []
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	return req, nil
+}
+
+// setTraceparent hands the trace on: ours, of the record's processing, or the one that
+// the record came with.
+func setTraceparent(header http.Header, q *pipeline.Inquiry) {
+	if q.Traceparent != "" {
+		header.Set("Traceparent", q.Traceparent)
+		return
+	}
+	for _, h := range q.Headers {
+		if h.Key == headerTraceparent {
+			header.Set("Traceparent", headerSafe(string(h.Value)))
+		}
+	}
 }
 
 // headerSafe quotes what a header field cannot hold (RFC 9110, section 5.5).

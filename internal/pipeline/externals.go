@@ -25,6 +25,9 @@ type Inquiry struct {
 	Ingest *pulse.Ingest
 	// Headers are the record's own, for traceparent.
 	Headers []Header
+	// Traceparent is handed on in place of the one in Headers; empty where the record
+	// is not followed.
+	Traceparent string
 	// Attempt counts from 1.
 	Attempt int
 

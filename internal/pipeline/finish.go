@@ -33,6 +33,7 @@ const (
 func (t *Task) collect(in *Record, out Sink) Answer {
 	p := new(passage)
 	p.begin(kept(in))
+	t.follow(p)
 	t.clock.start(in.Offset)
 	if o, over := t.admit(p); over {
 		t.settle(p, o, out)

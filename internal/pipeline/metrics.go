@@ -36,37 +36,37 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		ingested: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pulse_signal_ingest_total",
-			Help: "Signals ingested, once per ID, counted when their batch has committed. Sources beyond the first 100, and those longer than 256 bytes, count as other.",
+			Help: "Rises by one for each signal ingested, once per ID, when its batch has committed; duplicates do not count. Sources beyond the first 100, and those longer than 256 bytes, count as other.",
 		}, []string{"source"}),
 		trust: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "pulse_signal_trust_score", Help: "Trust scores of committed results.",
+			Name: "pulse_signal_trust_score", Help: "Trust scores of results, observed once a result when its batch has committed. Forecasts that could not be scored have none.",
 			Buckets: prometheus.LinearBuckets(0.05, 0.05, 20),
 		}),
 		letters: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "pulse_dead_letters_total", Help: "Dead letters committed, by error class.",
+			Name: "pulse_dead_letters_total", Help: "Rises by one for each dead letter, when its batch has committed, by error class.",
 		}, []string{"class"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "pulse_stage_failures_total", Help: "Records that failed in a stage, by error class, counted when their batch has committed.",
+			Name: "pulse_stage_failures_total", Help: "Rises by one for each record that fails in a stage, by error class, when its batch has committed: dead letters, and what is tried again.",
 		}, []string{"stage", "class"}),
 		misplaced: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pulse_misplaced_keys_total",
-			Help: "Signals whose record key is absent or differs from the name, so that their series may be spread over partitions.",
+			Help: "Rises by one for each scored signal whose record key is absent or differs from the name, so that its series may be spread over partitions.",
 		}, []string{"reason"}),
 		endToEnd: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "pulse_end_to_end_seconds", Help: "From a record's timestamp to the commit of its result, sampled (one record in 64, and one a batch).",
+			Name: "pulse_end_to_end_seconds", Help: "From a record's Kafka timestamp to the commit of its result, sampled (one record in 64, and one a batch).",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 18),
 		}),
 		enrichment: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "pulse_enrichment_errors_total", Help: "Committed results whose forecast could not be scored (enrichment_error).",
+			Name: "pulse_enrichment_errors_total", Help: "Rises by one for each committed result whose forecast could not be scored (enrichment_error).",
 		}),
 		unlearned: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "pulse_forecasts_unlearned_total", Help: "Forecasts too large to be remembered for the next of their stream.",
+			Name: "pulse_forecasts_unlearned_total", Help: "Rises by one for each forecast that is too large to be remembered for the next of its stream.",
 		}),
 		remembered: newRemembered(),
 		sources:    make(map[string]prometheus.Counter),
 	}
 	records := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "pulse_records_total", Help: "Input records by outcome, counted when their batch has committed.",
+		Name: "pulse_records_total", Help: "Rises by one for each record of the input or of a retry tier, by what has become of it, when its batch has committed.",
 	}, []string{"outcome"})
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "pulse_stage_duration_seconds", Help: "Time a record spends in a stage, sampled (one record in 64).",
@@ -105,6 +105,9 @@ func (m *Metrics) committed(c *tally, now time.Time) {
 	}
 	m.misplaced.WithLabelValues("absent").Add(float64(c.keysAbsent))
 	m.misplaced.WithLabelValues("differs").Add(float64(c.keysDiffer))
+	for _, f := range c.followed {
+		f.Committed()
+	}
 	m.enrichment.Add(float64(c.enrichmentErrors))
 	m.unlearned.Add(float64(c.unlearned))
 }

@@ -41,6 +41,7 @@ func (t *Task) readmit(s seriesName, record []byte) {
 		panic(fmt.Sprintf("parked record of %.64q, %.64q: %v: written by a newer release?", s.source, s.name, err))
 	}
 	p.queue = s
+	t.follow(p)
 	if o, over := t.admit(p); over {
 		p.over, p.asked = &o, true
 	}

@@ -52,6 +52,8 @@ type passage struct {
 	predicted  bool
 
 	inquiry Inquiry
+	// followed is nil for a record that nobody follows.
+	followed Followed
 	// asked: the enrichers have answered; failed is why it cannot be scored, known
 	// before the stages that come after them.
 	asked  bool
@@ -68,7 +70,7 @@ func (p *passage) begin(in *Record) {
 	p.progress = codec.Progress{}
 	p.stage, p.waited, p.isNew, p.ingested, p.unremembered = StageDecode, false, false, false, false
 	p.signal.Source, p.told, p.predicted = "", false, false
-	p.inquiry.Answers, p.asked, p.failed = nil, false, nil
+	p.inquiry.Answers, p.inquiry.Traceparent, p.asked, p.failed, p.followed = nil, "", false, nil, nil
 }
 
 // again tells whether the record was here before.

@@ -21,6 +21,7 @@ func (t *Task) Process(in *Record, out Sink) Answer {
 	}
 	p := &t.own
 	p.begin(in)
+	t.follow(p)
 	t.clock.start(in.Offset)
 	o, over := t.admit(p)
 	if !over {
@@ -142,6 +143,7 @@ func (t *Task) settle(p *passage, o Outcome, out Sink) {
 		t.open.outcomes[OutcomeParked]++
 	case outcomes:
 	}
+	t.decided(p, o)
 	t.clock.lap(StageEmit)
 	t.learn(p, o)
 }

@@ -50,7 +50,7 @@ func newRemembered() *remembered {
 		model: newModelGauges(),
 		evictions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pulse_dedupe_evictions_total",
-			Help: "Signal IDs forgotten, once committed: time when the window has passed, count when there were more than PULSE_DEDUPE_MAX_IDS.",
+			Help: "Rises by one for each signal ID that is forgotten, when its batch has committed: time when the window has passed, count when there were more than PULSE_DEDUPE_MAX_IDS.",
 		}, []string{"reason"}),
 		tasks: make(map[*figures]struct{}),
 	}

@@ -21,6 +21,8 @@ type tally struct {
 	unlearned        int
 	// times are the record timestamps of scored records, sampled.
 	times []int64
+	// followed are the records that somebody follows.
+	followed []Followed
 
 	// last is the source of the signal before: most come in runs.
 	last *sourceCount
@@ -45,7 +47,8 @@ func (c *tally) reset() {
 	clear(c.letters)
 	clear(c.failures)
 	clear(c.sources)
-	*c = tally{letters: c.letters, failures: c.failures, sources: c.sources, trust: c.trust[:0], times: c.times[:0]}
+	clear(c.followed)
+	*c = tally{followed: c.followed[:0], letters: c.letters, failures: c.failures, sources: c.sources, trust: c.trust[:0], times: c.times[:0]}
 }
 
 func (c *tally) scored(p *passage) {

@@ -47,6 +47,8 @@ type Deps struct {
 	Partition int32
 	// Externals asks external enrichers, nil when there are none.
 	Externals Externals
+	// Tracer follows records, nil when nobody traces.
+	Tracer Tracer
 }
 
 // Validate joins all faults, each with the variable that sets the value.
@@ -88,6 +90,7 @@ type Task struct {
 	offeredAt time.Time
 	random    func() float64
 	externals Externals
+	tracer    Tracer
 	// waiting are the records that wait for external enrichers, in the order in
 	// which they were taken.
 	waiting      []*passage
@@ -121,7 +124,7 @@ func New(s Settings, d Deps) (*Task, error) {
 		return nil, err
 	}
 	return &Task{
-		log: d.Log, models: d.Models, partition: d.Partition, random: d.Random, externals: d.Externals, batch: firstBatch,
+		log: d.Log, models: d.Models, partition: d.Partition, random: d.Random, externals: d.Externals, tracer: d.Tracer, batch: firstBatch,
 		settings: s, profile: d.Profile, state: st, metrics: d.Metrics, figures: new(figures),
 		decoder: codec.NewDecoder(codec.Settings{DefaultSource: s.DefaultSource}),
 		letters: &letters{group: s.Group},

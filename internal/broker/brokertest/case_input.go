@@ -108,12 +108,16 @@ func openInput(t *testing.T, c Cluster) {
 	held, behind := mark("held", 0, 5), mark("behind", 0, 5)
 	u.open(held...)
 	b.sendWith(b.client, behind...)
+	w.awaitMetric("pulse_consumer_lag_records", float64(len(held)+len(behind)))
 	throughout(t, 2500*time.Millisecond, func() string {
 		if n := w.recorder.count(0); n != 5 {
 			return fmt.Sprintf("%d records processed while a transaction before them is open, want 5", n)
 		}
 		if err := w.engine.Live(); err != nil {
 			return fmt.Sprintf("input that is held back counts as a stall: %v", err)
+		}
+		if seconds, _ := w.metric("pulse_consumer_lag_seconds"); seconds != 0 {
+			return fmt.Sprintf("lag is %v s where nothing can be processed, want 0", seconds)
 		}
 		return ""
 	})

@@ -1,0 +1,254 @@
+package cli
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// everyCommand calls do for each command of the program, those of cobra's own too.
+func everyCommand(t *testing.T, do func(t *testing.T, c *cobra.Command)) {
+	t.Helper()
+	root := newRoot(Process{Now: time.Now}, commands()...)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	n := 0
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		n++
+		t.Run(strings.ReplaceAll(c.CommandPath(), " ", "/"), func(t *testing.T) { do(t, c) })
+		for _, child := range c.Commands() {
+			walk(child)
+		}
+	}
+	walk(root)
+	if n < 20 {
+		t.Errorf("%d commands were looked at; there are more", n)
+	}
+}
+
+// Every command says in a line what it does, and in full; our own show how they are used.
+func TestCommands_HaveHelpAndExamples(t *testing.T) {
+	t.Parallel()
+	everyCommand(t, func(t *testing.T, c *cobra.Command) {
+		t.Helper()
+		if c.Short == "" || strings.HasSuffix(c.Short, ".") {
+			t.Errorf("its line is %q, want one without a full stop", c.Short)
+		}
+		cobras := c.Name() == "help" || c.Name() == "completion" || c.HasParent() && c.Parent().Name() == "completion"
+		if cobras {
+			return
+		}
+		if c.Long == "" && c.Example == "" || c.Example == "" {
+			t.Error("it has no example")
+		}
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Usage == "" {
+				t.Errorf("--%s has no help", f.Name)
+			}
+		})
+	})
+}
+
+// Every example of the help is a command line that the program takes.
+func TestCommands_ExamplesParse(t *testing.T) {
+	t.Parallel()
+	everyCommand(t, func(t *testing.T, c *cobra.Command) {
+		t.Helper()
+		calls := 0
+		for line := range strings.Lines(c.Example) {
+			_, call, found := strings.Cut(line, "pulse-scorer")
+			if !found {
+				continue // what stands beside it, like curl
+			}
+			calls++
+			for _, end := range []string{"|", ">", ")", "<"} {
+				call, _, _ = strings.Cut(call, end)
+			}
+			root := newRoot(Process{Now: time.Now}, commands()...)
+			root.InitDefaultCompletionCmd()
+			named, rest, err := root.Find(strings.Fields(call))
+			if err == nil {
+				err = named.ParseFlags(rest)
+			}
+			if err == nil {
+				err = named.ValidateArgs(named.Flags().Args())
+			}
+			if err == nil {
+				err = named.ValidateFlagGroups()
+			}
+			if err != nil {
+				t.Errorf("%q: %v", strings.TrimSpace(line), err)
+				continue
+			}
+			if c.HasParent() && named.CommandPath() != c.CommandPath() && !strings.HasPrefix(named.CommandPath(), c.CommandPath()+" ") {
+				t.Errorf("%q is an example of %s, not of %s", strings.TrimSpace(line), named.CommandPath(), c.CommandPath())
+			}
+		}
+		if c.Example != "" && calls == 0 {
+			t.Errorf("no example calls the program: %q", c.Example)
+		}
+	})
+}
+
+// Wherever there is a table there is JSON.
+func TestCommands_TablesHaveJSON(t *testing.T) {
+	t.Parallel()
+	root := newRoot(Process{Now: time.Now}, commands()...)
+	for _, path := range []string{
+		"lag", "find", "audit", "topics", "config", "version", "health", "dev", "dlq list", "dlq show", "dlq redrive", "dlq hold",
+	} {
+		c, _, err := root.Find(strings.Fields(path))
+		if err != nil || c.Flags().Lookup("json") == nil {
+			t.Errorf("%s has no --json (%v)", path, err)
+		}
+	}
+}
+
+// complete is what a shell asks of the program.
+func complete(t *testing.T, environ []string, words ...string) []string {
+	t.Helper()
+	got := runWith(t.Context(), nil, environ, commands(), append([]string{cobra.ShellCompRequestCmd}, words...)...)
+	if got.code != 0 {
+		t.Fatalf("complete %q: %+v", words, got)
+	}
+	var values []string
+	for line := range strings.Lines(got.stdout) {
+		value, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		if value != "" && !strings.HasPrefix(value, ":") {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+func TestCompletion_OffersWhatThereIs(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		words []string
+		want  string // one that must be among them
+	}{
+		{[]string{"l"}, "lag"},
+		{[]string{"dlq", ""}, "redrive"},
+		{[]string{"topics", ""}, "create"},
+		{[]string{"health", "--probe", ""}, "live"},
+		{[]string{"dlq", "list", "--class", "inv"}, "invalid_field"},
+		{[]string{"dlq", "hold", "--stage", ""}, "decode"},
+		{[]string{"score", "--profile", ""}, "parity"},
+		{[]string{"produce", "--shift", ""}, "now"},
+		{[]string{"completion", ""}, "zsh"},
+	} {
+		got := strings.Join(complete(t, nil, tt.words...), " ")
+		if !strings.Contains(" "+got+" ", " "+tt.want+" ") {
+			t.Errorf("%q is completed with %q, want %s among them", tt.words, got, tt.want)
+		}
+	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if got := runWith(t.Context(), nil, nil, commands(), "completion", shell); got.code != 0 || len(got.stdout) < 500 {
+			t.Errorf("completion %s: exit %d with %d bytes: %s", shell, got.code, len(got.stdout), got.stderr)
+		}
+	}
+}
+
+// The positions of dead letters come from the brokers; without brokers there are none,
+// and no word of it disturbs the shell.
+func TestCompletion_OffersDeadLetters(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	r := start(t, at(b), "serve")
+	awaitCode(t, "http://"+r.addr(t)+"/readyz", 200)
+	produceAll(t, b, `nonsense`, `more nonsense`)
+	read(t, b, "pulse.signals.pulse-scorer.dlq", 2)
+	for _, words := range [][]string{{"dlq", "show", ""}, {"dlq", "redrive", ""}, {"dlq", "hold", ""}} {
+		letters := complete(t, at(b), words...)
+		if len(letters) != 2 {
+			t.Errorf("%q is completed with %q, want two letters", words, letters)
+			continue
+		}
+		if rest := complete(t, at(b), "dlq", "hold", letters[0], ""); len(rest) != 1 || rest[0] != letters[1] {
+			t.Errorf("after %s: %q, want %s", letters[0], rest, letters[1])
+		}
+	}
+	if got := complete(t, nil, "dlq", "show", ""); len(got) != 0 {
+		t.Errorf("without brokers: %q", got)
+	}
+}
+
+// health is for images without curl: it says what /readyz says, and ends accordingly.
+func TestHealth_AsksTheRunningService(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	r := start(t, at(b), "serve")
+	addr := r.addr(t)
+	awaitCode(t, "http://"+addr+"/readyz", 200)
+	environ := []string{"PULSE_HTTP_ADDR=" + addr}
+	got := runWith(t.Context(), nil, environ, commands(), "health")
+	for _, check := range []string{"topics", "group", "state", "broker"} {
+		if !strings.Contains(got.stdout, "[+] "+check) {
+			t.Errorf("health does not say how %s is: %+v", check, got)
+		}
+	}
+	if got.code != 0 || !strings.HasPrefix(got.stdout, "ok\n") {
+		t.Errorf("health: %+v", got)
+	}
+	for _, probe := range []string{"live", "started"} {
+		if got := runWith(t.Context(), nil, environ, commands(), "health", "--probe", probe); got.code != 0 {
+			t.Errorf("health --probe %s: %+v", probe, got)
+		}
+	}
+	expectStatus(t, environ)
+	if code, _ := r.interrupt(t); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	got = runWith(t.Context(), nil, environ, commands(), "health")
+	if got.code != 1 || !strings.Contains(got.stderr, "PULSE_HTTP_ADDR") {
+		t.Errorf("health of a service that has ended: %+v", got)
+	}
+	for _, args := range [][]string{{"health", "--probe", "well"}, {"health", "--timeout", "0s"}, {"health", "x"}} {
+		if got := runWith(t.Context(), nil, nil, commands(), args...); got.code != 2 {
+			t.Errorf("%q: %+v", args, got)
+		}
+	}
+}
+
+// expectStatus checks what health --json has of a service with tasks.
+func expectStatus(t *testing.T, environ []string) {
+	t.Helper()
+	awaitMetric(t, "http://"+strings.TrimPrefix(environ[0], "PULSE_HTTP_ADDR="), `pulse_consumer_lag_records{partition="0",topic="pulse.signals"} 0`)
+	asJSON := runWith(t.Context(), nil, environ, commands(), "health", "--json")
+	var status struct {
+		Ready, Live, Joined bool
+		Group               string
+		Tasks               []struct{ Partition, Lag, End int }
+		Throughput          *struct{ Records int }
+	}
+	if err := json.Unmarshal([]byte(asJSON.stdout), &status); err != nil || asJSON.code != 0 ||
+		!status.Ready || !status.Live || !status.Joined || status.Group != "pulse-scorer" || len(status.Tasks) == 0 || status.Throughput == nil {
+		t.Errorf("health --json: %+v (%v)", asJSON, err)
+	}
+}
+
+// A service that is up and not ready says why, and health exits 1.
+func TestHealth_OfAServiceThatIsNotReady(t *testing.T) {
+	t.Parallel()
+	r := start(t, []string{"PULSE_BROKERS=127.0.0.1:1", "PULSE_HTTP_ADDR=127.0.0.1:0"}, "serve")
+	got := runWith(t.Context(), nil, []string{"PULSE_HTTP_ADDR=" + r.addr(t)}, commands(), "health")
+	if got.code != 1 || !strings.Contains(got.stdout, "[-] broker: ") || !strings.Contains(got.stderr, "/readyz answers 503") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestLocal_IsReachableFromHere(t *testing.T) {
+	t.Parallel()
+	for addr, want := range map[string]string{
+		":9100": "localhost:9100", "0.0.0.0:1": "localhost:1", "[::]:2": "localhost:2", "10.1.2.3:4": "10.1.2.3:4", "host:5": "host:5",
+	} {
+		if got := local(addr); got != want {
+			t.Errorf("local(%q) = %q, want %q", addr, got, want)
+		}
+	}
+}
