@@ -54,9 +54,6 @@ func asSeries(text string) []series {
 		}
 		list = append(list, series{withScraped(name), value + "+1x20"})
 	}
-	for _, name := range awaited {
-		list = append(list, series{withScraped(name), "1x20"})
-	}
 	return list
 }
 

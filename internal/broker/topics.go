@@ -88,26 +88,9 @@ func (a *Admin) Plan(ctx context.Context) ([]TopicState, error) {
 	if err != nil {
 		return nil, bare(fmt.Errorf("topics: metadata: %w", err))
 	}
-	partitions := a.settings.Partitions
-	for i := range states {
-		for _, t := range meta.Topics {
-			if t.Name != states[i].Name {
-				continue
-			}
-			if states[i].Role == roleModels && errors.Is(t.Error, kafka.TopicAuthorizationFailed) {
-				states[i].hide() // nothing depends on it
-				continue
-			}
-			if t.Error != nil && !errors.Is(t.Error, kafka.UnknownTopicOrPartition) {
-				return nil, fmt.Errorf("topics: %s: %w", t.Name, deniedTo(states[i].use(), t.Name, t.Error))
-			}
-			if t.Error == nil {
-				states[i].Exists, states[i].Partitions = true, len(t.Partitions)
-			}
-		}
-		if states[i].Role == roleInput && states[i].Exists {
-			partitions = states[i].Partitions
-		}
+	partitions, err := a.found(states, meta)
+	if err != nil {
+		return nil, err
 	}
 	states = append(states, a.surplus(meta)...)
 	configs, err := configsOf(ctx, client, states)
@@ -124,6 +107,30 @@ func (a *Admin) Plan(ctx context.Context) ([]TopicState, error) {
 		}
 	}
 	return states, nil
+}
+
+// found notes which topics there are, and how many partitions the input has, or is to
+// have.
+func (a *Admin) found(states []TopicState, meta *kafka.MetadataResponse) (partitions int, err error) {
+	partitions = a.settings.Partitions
+	for i := range states {
+		s := &states[i]
+		for _, t := range meta.Topics {
+			switch {
+			case t.Name != s.Name || errors.Is(t.Error, kafka.UnknownTopicOrPartition):
+			case s.Role == roleModels && errors.Is(t.Error, kafka.TopicAuthorizationFailed):
+				s.hide() // nothing depends on it
+			case t.Error != nil:
+				return 0, fmt.Errorf("topics: %s: %w", t.Name, deniedTo(s.use(), t.Name, t.Error))
+			default:
+				s.Exists, s.Partitions = true, len(t.Partitions)
+			}
+		}
+		if s.Role == roleInput && s.Exists {
+			partitions = s.Partitions
+		}
+	}
+	return partitions, nil
 }
 
 // hide makes the best of a topic that we may not look at.
