@@ -34,7 +34,7 @@ func benchInput(b *testing.B) [][]byte {
 	var chunk []byte
 	var builder batch.Builder
 	base := int64(0)
-	close := func() {
+	seal := func() {
 		n := int64(builder.Len())
 		sealed := builder.Seal(nil)
 		batch.Stamp(sealed, -1, -1, -1, false)
@@ -56,11 +56,11 @@ func benchInput(b *testing.B) [][]byte {
 		value = strconv.AppendFloat(value, 100+10*math.Sin(float64(j)/50)+float64(j%17), 'g', -1, 64)
 		value = fmt.Appendf(value, `,"source":"bench","timestamp":%.3f}`, 1763922333.123-float64(j%1000))
 		if builder.Len() > 0 && builder.Size()+batch.RecordBound([]byte(name), value, nil) > batchBytes/2 {
-			close()
+			seal()
 		}
 		builder.Append(1763922333123+int64(i/100), []byte(name), value, nil)
 	}
-	close()
+	seal()
 	return append(chunks, chunk)
 }
 

@@ -30,6 +30,7 @@ func commands() []constructor {
 		newVerify,
 		newReplay,
 		newDLQ,
+		newBench,
 		newTopics,
 		newConfig,
 		newVersion,

@@ -150,7 +150,8 @@ func (m *Meta) unchanging() []byte {
 		return made.text
 	}
 	made.profile, made.version, made.attempts, made.topic, made.partition = m.Profile, m.ScorerVersion, m.Attempts, m.Topic, m.Partition
-	dst := append(made.text[:0], `,"profile":`...)
+	dst := made.text[:0]
+	dst = append(dst, `,"profile":`...)
 	dst = appendString(dst, m.Profile)
 	dst = append(dst, `,"scorer_version":`...)
 	dst = appendString(dst, m.ScorerVersion)
@@ -160,8 +161,9 @@ func (m *Meta) unchanging() []byte {
 	dst = appendString(dst, m.Topic)
 	dst = append(dst, `,"partition":`...)
 	dst = strconv.AppendInt(dst, int64(m.Partition), 10)
-	made.text = append(dst, `,"offset":`...)
-	return made.text
+	dst = append(dst, `,"offset":`...)
+	made.text = dst
+	return dst
 }
 
 // appendEnrichment appends what the forecast stages found, but for the

@@ -83,9 +83,9 @@ func (d *Day) append(dst []byte, secs int64) []byte {
 		// No decoded timestamp is outside these years (MinMicros, MaxMicros); a made
 		// up one is written as the nearest year there is.
 		y = max(0, min(9999, y))
-		date := append2(append2(d.text[:0], uint32(y/100)), uint32(y%100)) //nolint:gosec // G115: not negative
-		date = append2(append(date, '-'), uint32(m))                       //nolint:gosec // G115: 1 to 12
-		date = append2(append(date, '-'), uint32(md))                      //nolint:gosec // G115: 1 to 31
+		date := append2(append2(d.text[:0], uint32(y/100)), uint32(y%100))
+		date = append2(append(date, '-'), uint32(m))  //nolint:gosec // G115: 1 to 12
+		date = append2(append(date, '-'), uint32(md)) //nolint:gosec // G115: 1 to 31
 		_ = append(date, 'T')
 	}
 	s := uint32(sec) //nolint:gosec // G115: less than a day

@@ -113,3 +113,24 @@ func TestTable_GrowthKeepsTheOrder(t *testing.T) {
 		}
 	}
 }
+
+// A table that grows from nothing to what a task of a million records has, and the
+// lookup that comes before each ID.
+func BenchmarkTable(b *testing.B) {
+	const ids = 125_000
+	rng := rand.New(rand.NewPCG(1, 1))
+	hashes := make([]hash, ids)
+	for i := range hashes {
+		hashes[i] = hashOf(rng.Uint64(), rng.Uint64())
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		var t table
+		for _, h := range hashes {
+			if t.get(h).meta == 0 {
+				t.put(h, 0, 1)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/ids, "ns/ID")
+}

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package bench
+
+import "os"
+
+// peakBytes is not known here.
+func peakBytes(*os.ProcessState) int64 { return 0 }
