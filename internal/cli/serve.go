@@ -28,6 +28,7 @@ exits 0, at the latest after PULSE_DRAIN_TIMEOUT.`,
 				return err
 			}
 			defer flush()
+			boundMemory(p.Environ)
 			ctx := command.Context()
 			service, err := app.NewService(ctx, c, app.Deps{Log: log, Build: ops.ReadBuild(p.Version), Now: p.Now})
 			if err != nil {
