@@ -22,7 +22,8 @@
 //     stops when the group has committed the last record, or the copy's last one
 //     is in its topic.
 //   - Processor time is of the whole life of a process, start and stop included: that
-//     is against it, and it needs nothing but what every Unix tells about a child.
+//     is against it, and it needs nothing but what every system tells about a child.
+//     Memory is what Linux tells of the process while it is there.
 //   - The meter is measured as well, against the input itself: what it shows there is
 //     its own.
 package bench

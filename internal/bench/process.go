@@ -22,7 +22,8 @@ import (
 type Usage struct {
 	// User and System are processor time.
 	User, System time.Duration
-	// PeakBytes is the most memory it had in use (resident).
+	// PeakBytes is the most memory it had in use (resident) until it was told to end;
+	// 0 where the system does not tell.
 	PeakBytes int64
 }
 
@@ -140,6 +141,7 @@ func (p *process) awaitService(ctx context.Context) error {
 // end stops the process and tells what it has taken.
 func (p *process) end() (Usage, error) {
 	p.ignore()
+	peak := peakBytes(p.command.Process.Pid) // as long as it is there
 	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return Usage{}, fmt.Errorf("end the process: %w", err)
 	}
@@ -147,7 +149,7 @@ func (p *process) end() (Usage, error) {
 		return Usage{}, fmt.Errorf("%w: %s", err, p.last.text())
 	}
 	state := p.command.ProcessState
-	return Usage{User: state.UserTime(), System: state.SystemTime(), PeakBytes: peakBytes(state)}, nil
+	return Usage{User: state.UserTime(), System: state.SystemTime(), PeakBytes: peak}, nil
 }
 
 // tail keeps the last lines.

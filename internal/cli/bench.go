@@ -86,6 +86,9 @@ func (f *benchFlags) settings(p Process, c config.Config) (bench.Settings, error
 	if f.profile != "" {
 		set.Serve = []string{"bench", benchServe, f.profile}
 	}
+	if c.TLS || c.SASLMechanism != "" {
+		return bench.Settings{}, usagef("bench connects in plain text only, to a cluster made for it: unset PULSE_TLS and PULSE_SASL_MECHANISM")
+	}
 	if err := set.Validate(); err != nil {
 		return bench.Settings{}, &usageError{err}
 	}

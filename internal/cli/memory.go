@@ -13,7 +13,9 @@ const servePercent = 50
 
 // boundMemory sets that, unless the environment says how memory is to be collected.
 func boundMemory(environ []string) {
-	asked := func(variable string) bool { return strings.HasPrefix(variable, "GOGC=") || strings.HasPrefix(variable, "GOMEMLIMIT=") }
+	asked := func(variable string) bool {
+		return strings.HasPrefix(variable, "GOGC=") || strings.HasPrefix(variable, "GOMEMLIMIT=")
+	}
 	if !slices.ContainsFunc(environ, asked) {
 		debug.SetGCPercent(servePercent)
 	}

@@ -1,8 +1,0 @@
-//go:build !unix
-
-package bench
-
-import "os"
-
-// peakBytes is not known here.
-func peakBytes(*os.ProcessState) int64 { return 0 }
