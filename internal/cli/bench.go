@@ -43,7 +43,7 @@ Ratios say something about a machine that does nothing else. Processor time is o
 process's whole life, start and stop included.`,
 		Example: `  PULSE_BROKERS=localhost:9092 pulse-scorer bench
   pulse-scorer bench --rounds 1 --records 100000 --rates 1000
-  pulse-scorer bench --rounds 3 --rates "" --without transact --profile cpu.pprof`,
+  pulse-scorer bench --rounds 3 --seconds 0 --without transact --profile cpu.pprof`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			c, err := p.load(config.NeedBrokers)
@@ -63,7 +63,7 @@ process's whole life, start and stop included.`,
 	f.IntVar(&flags.load.Partitions, "partitions", 8, "partitions of the topics")
 	f.IntVar(&flags.rounds, "rounds", 5, "how often each works through the load; 0 measures latency only")
 	f.IntSliceVar(&flags.rates, "rates", []int{1000, 10_000}, "signals a second to measure latency at")
-	f.IntVar(&flags.seconds, "seconds", 20, "how long latency is measured at each rate")
+	f.IntVar(&flags.seconds, "seconds", 20, "how long latency is measured at each rate; 0 leaves that out")
 	f.StringSliceVar(&flags.without, "without", nil, "copy, service or transact: leave it out of the rounds")
 	f.StringVar(&flags.profile, "profile", "", "write the service's CPU profile of each run to this file, with a number behind it")
 	f.BoolVar(&flags.asJSON, "json", false, "as JSON, with each round")
@@ -82,6 +82,9 @@ func (f *benchFlags) settings(p Process, c config.Config) (bench.Settings, error
 			return bench.Settings{}, usagef("--without: %q is none of %v", name, bench.Contestants())
 		}
 		set.Without[bench.Contestant(name)] = true
+	}
+	if f.seconds == 0 {
+		set.Rates = nil
 	}
 	if f.profile != "" {
 		set.Serve = []string{"bench", benchServe, f.profile}

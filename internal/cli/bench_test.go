@@ -84,7 +84,7 @@ func TestBench_SaysWhatIsWrong(t *testing.T) {
 		"a stranger is left out": {[]string{"--without", "nobody"}, 2, `"nobody" is none of`},
 		"too few records":        {[]string{"--records", "5"}, 2, "--records: 5 is less than 100"},
 		"an impossible rate":     {[]string{"--rates", "0"}, 2, "--rates: 0 is less than 1"},
-		"no time":                {[]string{"--seconds", "0"}, 2, "--seconds: 0s is less than a second"},
+		"no time":                {[]string{"--seconds", "-1"}, 2, "--seconds: -1s is less than a second"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
