@@ -65,12 +65,12 @@ func benchInput(b *testing.B) [][]byte {
 }
 
 // benchWorker is a worker with the service's own record path, nothing in it yet.
-func benchWorker(b *testing.B, m *memory, metrics *pipeline.Metrics) *worker {
+func benchWorker(b *testing.B, profile *scoring.Profile, m *memory, metrics *pipeline.Metrics) *worker {
 	b.Helper()
 	path, err := pipeline.New(pipeline.Settings{
 		Group: "pulse-scorer", ScorerVersion: "1.2.3", DefaultSource: "unknown", MaxRecordBytes: 1 << 20, License: true,
-		State: state.Settings{DedupeWindow: 24 * time.Hour, DedupeMaxIDs: 1_000_000, WindowSize: 50, MemorySize: 100},
-	}, pipeline.Deps{Profile: scoring.Parity(), Metrics: metrics, HashKey: [16]byte{1, 2, 3}, Now: time.Now})
+		State: state.Settings{DedupeWindow: 24 * time.Hour, DedupeMaxIDs: 1_000_000, WindowSize: profile.WindowSize, MemorySize: profile.MemorySize},
+	}, pipeline.Deps{Profile: profile, Metrics: metrics, HashKey: [16]byte{1, 2, 3}, Now: time.Now})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -85,12 +85,14 @@ func benchWorker(b *testing.B, m *memory, metrics *pipeline.Metrics) *worker {
 // fetch to those of Produce, and its part of the commits: everything but the
 // network and the engine's loop.
 func BenchmarkWorker(b *testing.B) {
-	for _, kind := range []batch.Compression{batch.None, batch.LZ4} {
-		b.Run(kind.String(), func(b *testing.B) { benchWork(b, kind) })
+	for _, profile := range []*scoring.Profile{scoring.Parity(), scoring.V2()} {
+		for _, kind := range []batch.Compression{batch.None, batch.LZ4} {
+			b.Run(profile.Name+"/"+kind.String(), func(b *testing.B) { benchWork(b, profile, kind) })
+		}
 	}
 }
 
-func benchWork(b *testing.B, kind batch.Compression) {
+func benchWork(b *testing.B, profile *scoring.Profile, kind batch.Compression) {
 	b.Helper()
 	m, err := newMemory(kind)
 	if err != nil {
@@ -102,7 +104,7 @@ func benchWork(b *testing.B, kind batch.Compression) {
 	b.ReportAllocs()
 	began := processTime(b)
 	for b.Loop() {
-		w := benchWorker(b, m, metrics)
+		w := benchWorker(b, profile, m, metrics)
 		w.path.Open()
 		since, sealed, next := 0, false, int64(0)
 		seal := func() {
