@@ -32,6 +32,19 @@ RETRIES ?= 100000
 ROUNDS ?= 5
 LETTERS ?= 10000
 
+# Flags for pulse-scorer bench, for example: make bench BENCHFLAGS='--rounds 1 --rates 1000'
+BENCHFLAGS ?=
+# The port of the broker that bench starts.
+BENCHPORT ?= 29392
+# Which micro benchmarks, how long each, and how often; benchstat wants ten or more to tell.
+MICRO ?= Decode|AppendResult|AppendIdentity|Ingest|Enrich|Builder|Cursor|Process|Worker|Table
+MICRO_PACKAGES := ./internal/codec ./internal/scoring ./internal/broker/batch ./internal/state ./internal/pipeline ./internal/broker
+BENCHTIME ?= 0.3s
+COUNT ?= 10
+# What to compare with.
+BASE ?=
+BENCHSTAT := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+
 # Built from source by the Go toolchain, so that everybody has the same linters (about 80 s once on two cores).
 GOLANGCI_VERSION := v2.15.0
 TOOLS := .cache/tools/golangci-lint-$(GOLANGCI_VERSION)
@@ -160,9 +173,27 @@ soak: ## a worker under RATE (500) records/s for DURATION (8h) on a real Kafka; 
 integration-local: ## the same where no image can be pulled: builds one, starts a container engine if none runs (root)
 	integration/kafka/with-image.sh $(MAKE) --no-print-directory integration-image integration
 
+.PHONY: bench
+bench: ## the service beside a raw copy and a client library's transactions, on a real Kafka: PULSE_BROKERS, else one from its jars (java, mvn)
+	@mkdir -p .cache/bench
+	$(GO) build -trimpath -o .cache/bench/pulse-scorer ./cmd/pulse-scorer
+	@if [ -n "$${PULSE_BROKERS:-}" ]; then .cache/bench/pulse-scorer bench $(BENCHFLAGS); else \
+		trap 'integration/kafka/down.sh .cache/bench/kafka --wipe' EXIT; \
+		export KAFKA_HEAP=$${KAFKA_HEAP:-1g}; \
+		PULSE_BROKERS=$$(integration/kafka/up.sh .cache/bench/kafka $(BENCHPORT)) .cache/bench/pulse-scorer bench $(BENCHFLAGS); \
+	fi
+
 .PHONY: bench-micro
-bench-micro: ## micro benchmarks of all packages
-	$(GO) test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
+bench-micro: ## micro benchmarks: decode, score, encode, batch, state, and all of a worker; what they allocate
+	@mkdir -p .cache/bench
+	$(GO) test -run '^$$' -bench '$(MICRO)' -benchmem -benchtime $(BENCHTIME) -count $(COUNT) $(TESTFLAGS) $(MICRO_PACKAGES) | tee .cache/bench/micro.txt
+	$(GO) run $(BENCHSTAT) -filter '.unit:(ns/op OR cpu-ns/record OR B/op OR allocs/op)' .cache/bench/micro.txt
+
+.PHONY: bench-compare
+bench-compare: ## the same for commit BASE and for what is here, in turns (COUNT of each), and what has changed
+	@[ -n "$(BASE)" ] || { echo "bench-compare: say what to compare with: make bench-compare BASE=main" >&2; exit 2; }
+	GO=$(GO) integration/bench/compare.sh '$(BASE)' '$(MICRO)' $(BENCHTIME) $(COUNT) $(MICRO_PACKAGES)
+	$(GO) run $(BENCHSTAT) -filter '.unit:(ns/op OR cpu-ns/record OR B/op OR allocs/op)' base=.cache/bench/base.txt here=.cache/bench/here.txt
 
 .PHONY: bench-state
 bench-state: ## the state at full size: bytes an ID, pauses, changelog, restore; then 10 million records and a restart on a real Kafka

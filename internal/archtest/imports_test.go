@@ -16,7 +16,7 @@ func mayImport() map[string][]string {
 	engine := append(slices.Clone(path), "internal/pipeline")
 	application := append(slices.Clone(engine), "internal/audit", "internal/verify", "internal/broker", "internal/deadletter", "internal/enricher", "internal/config", "internal/ops", "internal/console",
 		"internal/devbroker", "internal/ndjson", "internal/sample", "schemas")
-	commands := append(slices.Clone(application), "internal/app", "internal/plot")
+	commands := append(slices.Clone(application), "internal/app", "internal/plot", "internal/bench")
 	return map[string][]string{
 		"internal/pulse":      nil,
 		"internal/anomaly":    nil,
@@ -37,6 +37,7 @@ func mayImport() map[string][]string {
 		"internal/enricher":   {"internal/pulse", "internal/pipeline"},
 		"internal/console":    engine,
 		"internal/devbroker":  nil,
+		"internal/bench":      nil,
 		"internal/ndjson":     nil,
 		"internal/sample":     {"internal/ndjson"},
 		"internal/app":        application,
@@ -60,9 +61,9 @@ func owners() map[string][]string {
 	return map[string][]string{
 		"github.com/segmentio/kafka-go":       {"internal/broker"},
 		"github.com/testcontainers":           {"integration"},
-		"github.com/twmb/franz-go":            {"internal/devbroker", "internal/broker/brokertest", "internal/broker/simtest", "integration"},
+		"github.com/twmb/franz-go":            {"internal/devbroker", "internal/bench", "internal/broker/brokertest", "internal/broker/simtest", "integration"},
 		"github.com/kelseyhightower":          {"internal/config"},
-		"golang.org/x/sync/errgroup":          {"internal/app", "internal/broker", "internal/enricher"},
+		"golang.org/x/sync/errgroup":          {"internal/app", "internal/broker", "internal/enricher", "internal/bench"},
 		"github.com/sony/gobreaker":           {"internal/enricher"},
 		"github.com/prometheus/client_golang": {"internal/app", "internal/broker", "internal/pipeline", "internal/enricher", "internal/ops", "internal/cli", "integration"},
 	}

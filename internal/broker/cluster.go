@@ -132,6 +132,9 @@ func (t Topology) topic(to pipeline.Destination) string {
 	panic(fmt.Sprintf("destination %d has no topic", to))
 }
 
+// usualFrame is room for most requests but Produce, so that they need not grow.
+const usualFrame = 512
+
 // do sends one request to one broker and decodes the answer. An error of type
 // wire.ErrorCode comes from the callers, which look into the answer; every
 // error from here means that nobody knows what the broker has done.
@@ -139,7 +142,7 @@ func (c *cluster) do(ctx context.Context, node int32, req wire.Request, res wire
 	id := c.correlation.Add(1)
 	answers, err := c.send(ctx, &exchange{
 		api: int16(req.API()), node: node, count: 1,
-		frames: [][]byte{req.Append(nil, id, c.clientID)},
+		frames: [][]byte{req.Append(make([]byte, 0, usualFrame), id, c.clientID)},
 	})
 	if err == nil {
 		err = res.Decode(id, answers[0])

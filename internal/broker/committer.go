@@ -260,7 +260,7 @@ func (c *committer) open(ctx context.Context, parts []*part) error {
 		}
 	}
 	c.opened = true
-	err := retry(ctx, func() error {
+	err := retryMarkers(ctx, func() error {
 		return c.cluster.openTransaction(ctx, c.txnID, c.producer, c.set.Group, topics)
 	})
 	if err != nil {

@@ -76,7 +76,17 @@ func (x *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 const gatherBytes = 32 << 10
 
 func (x *exchange) write(w io.Writer) error {
-	var small []byte
+	if len(x.frames) == 1 {
+		_, err := w.Write(x.frames[0])
+		return err
+	}
+	gathered := 0
+	for _, f := range x.frames {
+		if len(f) < gatherBytes {
+			gathered += len(f)
+		}
+	}
+	small := make([]byte, 0, gathered)
 	flush := func() error {
 		if len(small) == 0 {
 			return nil

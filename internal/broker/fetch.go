@@ -13,11 +13,15 @@ const (
 	// fetchWait is how long a broker holds a fetch that finds nothing. A
 	// partition that becomes free meanwhile waits for it at the longest.
 	fetchWait = 250 * time.Millisecond
-	// fetchBytes is asked for in one answer, partitionBytes for each
-	// partition. Less than a megabyte a partition gives partial batches,
-	// which are transferred for nothing.
-	fetchBytes     = 8 << 20
+	// pollBytes is asked for in one answer of a long poll, partitionBytes for each
+	// partition. Less than a megabyte a partition gives partial batches, which are
+	// transferred for nothing. An answer's memory is in use until the last of its
+	// partitions has been worked through, so larger answers hold more than they
+	// bring forward.
+	pollBytes      = 4 << 20
 	partitionBytes = 1 << 20
+	// fetchBytes is asked for where one partition is read to its end.
+	fetchBytes = 8 << 20
 	// fetchTimeout is for a broker that has stopped answering.
 	fetchTimeout = 10 * time.Second
 	// faultPause is how long a leader is left alone after a failed fetch.
@@ -90,7 +94,7 @@ func (e *Engine) planFetches(now time.Time) {
 			continue
 		}
 		f.busy = true
-		plan := fetchPlan{leader: leader, partitions: parts, maxBytes: int32(min(room, fetchBytes))}
+		plan := fetchPlan{leader: leader, partitions: parts, maxBytes: int32(min(room, pollBytes))}
 		f.asked = int(plan.maxBytes)
 		room -= f.asked
 		for _, p := range parts {

@@ -78,7 +78,7 @@ func (c *cluster) fetchFrom(ctx context.Context, node int32, req *wire.FetchRequ
 	var buf *buffer
 	answers, err := c.send(ctx, &exchange{
 		api: int16(req.API()), node: node, count: 1,
-		frames: [][]byte{req.Append(nil, id, c.clientID)},
+		frames: [][]byte{req.Append(make([]byte, 0, 2*usualFrame), id, c.clientID)},
 		grab: func(n int) []byte {
 			buf = c.memory.buffer(n)
 			return buf.bytes

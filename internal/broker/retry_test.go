@@ -84,3 +84,32 @@ func TestBackoff_BeginsAtOnceAndNeverExceedsItsBound(t *testing.T) {
 		}
 	})
 }
+
+// The markers of a transaction are there after two milliseconds: the next one begins
+// at most one short pause later. Where they do not come, pauses grow all the same.
+func TestRetry_AsksQuicklyForMarkers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		written := start.Add(2100 * time.Microsecond)
+		err := retryMarkers(t.Context(), func() error {
+			if time.Now().Before(written) {
+				return wire.ConcurrentTransactions
+			}
+			return nil
+		})
+		if late := time.Since(written); err != nil || late > firstPause*5/4 {
+			t.Errorf("%v, %v late", err, late)
+		}
+		calls := 0
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_ = retryMarkers(ctx, func() error {
+			calls++
+			return wire.ConcurrentTransactions
+		})
+		if calls > 300 {
+			t.Errorf("%d questions in a minute", calls)
+		}
+	})
+}

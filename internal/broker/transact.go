@@ -47,7 +47,7 @@ func (c *cluster) openTransaction(ctx context.Context, txnID string, p producerI
 		return err
 	}
 	first, second := c.correlation.Add(1), c.correlation.Add(1)
-	frame := add.Append(nil, first, c.clientID)
+	frame := add.Append(make([]byte, 0, 2*usualFrame), first, c.clientID)
 	frame = offsets.Append(frame, second, c.clientID)
 	answers, err := c.send(ctx, &exchange{api: int16(add.API()), node: node, frames: [][]byte{frame}, count: 2})
 	if err == nil {

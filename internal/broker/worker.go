@@ -22,6 +22,9 @@ type worker struct {
 	cursor  *batch.Cursor
 	headers batch.HeaderParser
 	parsed  []pipeline.Header
+	// in is the record that is being processed: made anew for each, it would be
+	// most of the garbage there is.
+	in      pipeline.Record
 	inflate []byte
 	topics  Topology
 	now     func() time.Time
@@ -275,7 +278,8 @@ func (w *worker) processRecord(rec *batch.Record, tier int, r *reply, freeSince 
 	if tier > 0 && !w.due(tier, headers, r, freeSince) {
 		return nil
 	}
-	in := pipeline.Record{
+	in := &w.in
+	*in = pipeline.Record{
 		Tier: tier, Topic: w.topics.source(tier), Partition: w.task.id, Offset: rec.Offset, TimestampMs: rec.TimestampMs,
 		Key: rec.Key, Value: rec.Value, Headers: headers,
 	}
@@ -293,7 +297,7 @@ func (w *worker) processRecord(rec *batch.Record, tier int, r *reply, freeSince 
 	default:
 		in.ResultRefused = true
 	}
-	switch w.path.Process(&in, w.out) {
+	switch w.path.Process(in, w.out) {
 	case pipeline.Taken:
 	case pipeline.Full:
 		before := w.held

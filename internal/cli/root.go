@@ -31,6 +31,7 @@ func commands() []constructor {
 		newReplay,
 		newDLQ,
 		newHealth,
+		newBench,
 		newTopics,
 		newConfig,
 		newVersion,

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"runtime"
+
 	"github.com/spf13/cobra"
 
 	"pulse-scorer/internal/app"
@@ -28,6 +30,8 @@ exits 0, at the latest after PULSE_DRAIN_TIMEOUT.`,
 				return err
 			}
 			defer flush()
+			floor := boundMemory(p.Environ)
+			defer runtime.KeepAlive(floor)
 			ctx := command.Context()
 			service, err := app.NewService(ctx, c, app.Deps{Log: log, Build: ops.ReadBuild(p.Version), Now: p.Now})
 			if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// everyCommand calls do for each command of the program, those of cobra's own too.
+// everyCommand calls do for each command that a person is shown, those of cobra's own too.
 func everyCommand(t *testing.T, do func(t *testing.T, c *cobra.Command)) {
 	t.Helper()
 	root := newRoot(Process{Now: time.Now}, commands()...)
@@ -22,7 +22,9 @@ func everyCommand(t *testing.T, do func(t *testing.T, c *cobra.Command)) {
 		n++
 		t.Run(strings.ReplaceAll(c.CommandPath(), " ", "/"), func(t *testing.T) { do(t, c) })
 		for _, child := range c.Commands() {
-			walk(child)
+			if !child.Hidden {
+				walk(child)
+			}
 		}
 	}
 	walk(root)

@@ -131,7 +131,8 @@ var exactPowers = [...]float64{
 
 // float returns the float64 nearest to the number that text spells, or an
 // infinity when it lies outside float64's range. Where mantissa and power are
-// both exact one division or product rounds correctly; strconv does the rest.
+// both exact one division or product rounds correctly; where both fit 64 bits,
+// division in integers does; strconv does the rest.
 func (n number) float(text []byte) float64 {
 	if n.mant < 1<<53 && !n.cut && n.exp >= -22 && n.exp <= 22 {
 		f := float64(n.mant)
@@ -145,10 +146,37 @@ func (n number) float(text []byte) float64 {
 		}
 		return f
 	}
+	if n.exp < 0 && -n.exp < len(wholePowers) && !n.cut {
+		f := quotient(n.mant, wholePowers[-n.exp])
+		if n.neg {
+			f = -f
+		}
+		return f
+	}
 	// The only error a valid number can give is the range's, and the
 	// result is an infinity then.
 	f, _ := strconv.ParseFloat(alias(text), 64)
 	return f
+}
+
+// quotient is the float64 nearest to a/b, to even where two are. Neither is 0, and
+// both have 64 bits, so that the result is far from the ends of float64's range
+// (TestNumber_FloatAgreesWithStrconv).
+func quotient(a, b uint64) float64 {
+	const fraction, bias = 52, 1023
+	shiftA, shiftB := bits.LeadingZeros64(a), bits.LeadingZeros64(b)
+	a, b = a<<shiftA, b<<shiftB
+	// a/b is between a half and two now, so q = ⌊2⁶³·a/b⌋ has 63 or 64 bits.
+	q, rest := bits.Div64(a>>1, a<<63, b)
+	lost := bits.LeadingZeros64(q)
+	q <<= lost
+	const cut = 64 - fraction - 1
+	whole, below := q>>cut, q&(1<<cut-1)
+	if half := uint64(1) << (cut - 1); below > half || below == half && (rest != 0 || whole&1 == 1) {
+		whole++
+	}
+	power := cut - 63 - lost + shiftB - shiftA
+	return float64(whole) * math.Float64frombits(uint64(bias+power)<<fraction)
 }
 
 // wholePowers are the powers of ten below 2^64.

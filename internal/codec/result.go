@@ -9,7 +9,9 @@ import (
 // ResultSchema names the form of results (schemas/result.v1.json).
 const ResultSchema = "pulse.result/1"
 
-// Meta is what a result says about how and of what record it was made.
+// Meta is what a result says about how and of what record it was made. It keeps
+// what AppendResult wrote for the result before, so it is for one goroutine at a
+// time.
 type Meta struct {
 	Profile, ScorerVersion string
 	// Attempts is how often the record was tried, this time included.
@@ -18,6 +20,17 @@ type Meta struct {
 	Topic               string
 	Partition           int32
 	Offset, TimestampMs int64
+
+	// made is the text of the members that are the same for most records, as of
+	// the values that it was made of.
+	made struct {
+		profile, version, topic string
+		attempts                int
+		partition               int32
+		text                    []byte
+	}
+	// signalDay and recordDay are those of the last timestamps.
+	signalDay, recordDay pulse.Day
 }
 
 // AppendResult appends the result of a signal as one JSON object without line
@@ -34,10 +47,13 @@ func AppendResult(dst []byte, sig *pulse.Signal, sc *pulse.Score, meta *Meta) []
 	dst = append(dst, `,"source":`...)
 	dst = appendString(dst, sig.Source)
 	dst = append(dst, `,"timestamp":"`...)
-	dst = sig.Timestamp.AppendRFC3339(dst)
-	dst = append(dst, `","kind":"`...)
-	dst = append(dst, sig.Kind.String()...)
-	dst = appendScores(append(dst, '"'), sc)
+	dst = meta.signalDay.AppendRFC3339(dst, sig.Timestamp)
+	if sig.Kind == pulse.Raw {
+		dst = append(dst, `","kind":"raw"`...)
+	} else {
+		dst = append(dst, `","kind":"forecast"`...)
+	}
+	dst = appendScores(dst, sc)
 	if sc.Enrichment != nil {
 		dst = append(dst, `,"enrichment":`...)
 		dst = appendEnrichment(dst, sc.Enrichment)
@@ -119,21 +135,35 @@ func appendModel(dst []byte, m *pulse.Model) []byte {
 }
 
 func appendMeta(dst []byte, meta *Meta) []byte {
-	dst = append(dst, `,"profile":`...)
-	dst = appendString(dst, meta.Profile)
-	dst = append(dst, `,"scorer_version":`...)
-	dst = appendString(dst, meta.ScorerVersion)
-	dst = append(dst, `,"attempts":`...)
-	dst = strconv.AppendInt(dst, int64(meta.Attempts), 10)
-	dst = append(dst, `,"input":{"topic":`...)
-	dst = appendString(dst, meta.Topic)
-	dst = append(dst, `,"partition":`...)
-	dst = strconv.AppendInt(dst, int64(meta.Partition), 10)
-	dst = append(dst, `,"offset":`...)
+	dst = append(dst, meta.unchanging()...)
 	dst = strconv.AppendInt(dst, meta.Offset, 10)
 	dst = append(dst, `,"timestamp":"`...)
-	dst = pulse.AppendMillis(dst, meta.TimestampMs)
+	dst = meta.recordDay.AppendMillis(dst, meta.TimestampMs)
 	return append(dst, `"}`...)
+}
+
+// unchanging is the text from the profile to the partition.
+func (m *Meta) unchanging() []byte {
+	made := &m.made
+	if made.text != nil && made.attempts == m.Attempts && made.partition == m.Partition &&
+		made.topic == m.Topic && made.profile == m.Profile && made.version == m.ScorerVersion {
+		return made.text
+	}
+	made.profile, made.version, made.attempts, made.topic, made.partition = m.Profile, m.ScorerVersion, m.Attempts, m.Topic, m.Partition
+	dst := made.text[:0]
+	dst = append(dst, `,"profile":`...)
+	dst = appendString(dst, m.Profile)
+	dst = append(dst, `,"scorer_version":`...)
+	dst = appendString(dst, m.ScorerVersion)
+	dst = append(dst, `,"attempts":`...)
+	dst = strconv.AppendInt(dst, int64(m.Attempts), 10)
+	dst = append(dst, `,"input":{"topic":`...)
+	dst = appendString(dst, m.Topic)
+	dst = append(dst, `,"partition":`...)
+	dst = strconv.AppendInt(dst, int64(m.Partition), 10)
+	dst = append(dst, `,"offset":`...)
+	made.text = dst
+	return dst
 }
 
 // appendEnrichment appends what the forecast stages found, but for the

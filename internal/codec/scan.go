@@ -207,15 +207,17 @@ func (s *scanner) text(i int) (end int, escaped bool) {
 // it is after exactly; only bytes above a marked one can be marked wrongly, by
 // the borrow, and those are not looked at.
 func skipPlain(b []byte, i int) int {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	for len(b)-i >= 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		quote, slash := w^(ones*'"'), w^(ones*'\\')
-		mark := (quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w | w
-		if mark &= tops; mark != 0 {
+		if mark := notPlain(binary.LittleEndian.Uint64(b[i:])); mark != 0 {
 			return i + bits.TrailingZeros64(mark)/8
 		}
 		i += 8
+	}
+	if rest := len(b) - i; rest > 0 && len(b) >= 8 {
+		// The last eight bytes without those that were looked at. The zeros that
+		// come in their place are control characters: they mark the end.
+		w := binary.LittleEndian.Uint64(b[len(b)-8:]) >> (64 - 8*rest)
+		return i + bits.TrailingZeros64(notPlain(w))/8
 	}
 	for i < len(b) {
 		if c := b[i]; c == '"' || c == '\\' || c < ' ' || c >= utf8.RuneSelf {
@@ -224,6 +226,12 @@ func skipPlain(b []byte, i int) int {
 		i++
 	}
 	return i
+}
+
+func notPlain(w uint64) uint64 {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	quote, slash := w^(ones*'"'), w^(ones*'\\')
+	return ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w | w) & tops
 }
 
 func isDigit(c byte) bool { return c-'0' < 10 }

@@ -6,12 +6,17 @@ import (
 	"unsafe"
 )
 
-// alias returns b as a string without copying. This is the package's only use
-// of unsafe. It is sound as long as nobody writes to b while the string is in
+// alias returns b as a string without copying. It and bytesOf are the package's
+// only uses of unsafe. It is sound as long as nobody writes to b while the string is in
 // use: b is either part of a record, which no one may write while its signal
 // is alive (pulse.Signal), or arena memory, which is written once, before.
 func alias(b []byte) string {
 	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // G103: audited above
+}
+
+// bytesOf returns the bytes of a string, to be read only.
+func bytesOf(s string) []byte {
+	return unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // G103: audited above; nobody writes to it
 }
 
 const arenaChunk = 16 << 10

@@ -12,25 +12,20 @@ import (
 // U+FFFD.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	plain := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
-			i++
-			continue
-		}
-		if c >= utf8.RuneSelf {
-			if r, n := utf8.DecodeRuneInString(s[i:]); r != utf8.RuneError || n > 1 {
+	b, plain := bytesOf(s), 0
+	for i := skipPlain(b, 0); i < len(b); i = skipPlain(b, i) {
+		if c := b[i]; c >= utf8.RuneSelf {
+			if r, n := utf8.DecodeRune(b[i:]); r != utf8.RuneError || n > 1 {
 				i += n
 				continue
 			}
 		}
-		dst = append(dst, s[plain:i]...)
-		dst = appendEscape(dst, c)
+		dst = append(dst, b[plain:i]...)
+		dst = appendEscape(dst, b[i])
 		i++
 		plain = i
 	}
-	dst = append(dst, s[plain:]...)
+	dst = append(dst, b[plain:]...)
 	return append(dst, '"')
 }
 
@@ -75,7 +70,7 @@ func appendNumber(dst []byte, f float64) []byte {
 // is the shortest for its float64: no two decimals of 15 digits share one.
 func appendShort(dst []byte, f float64) ([]byte, bool) {
 	const unit, limit = 10_000, 1e15
-	scaled := math.Round(f * unit)
+	scaled := math.RoundToEven(f * unit) // one instruction; at a tie no decimal of the unit is equal to f
 	if !(math.Abs(scaled) < limit) || scaled/unit != f || scaled == 0 && math.Signbit(f) {
 		return dst, false
 	}
@@ -84,7 +79,11 @@ func appendShort(dst []byte, f float64) ([]byte, bool) {
 		dst = append(dst, '-')
 		n = -n
 	}
-	dst = strconv.AppendInt(dst, n/unit, 10)
+	if n < 10*unit { // as scores are
+		dst = append(dst, byte('0'+n/unit))
+	} else {
+		dst = strconv.AppendInt(dst, n/unit, 10)
+	}
 	if n %= unit; n == 0 {
 		return dst, true
 	}

@@ -33,54 +33,65 @@ func (t Timestamp) Time() time.Time {
 // AppendRFC3339 appends the instant as YYYY-MM-DDTHH:MM:SS[.ffffff]±HH:MM with
 // its own offset; UTC is written +00:00, and the six fraction digits only when
 // the microseconds are not zero. This is the text form the old system wrote.
-func (t Timestamp) AppendRFC3339(dst []byte) []byte {
-	const micro = 1_000_000
-	secs, frac := floorDiv(t.Micros+int64(t.Offset)*60*micro, micro)
-	dst = appendDateTime(dst, secs)
-	if frac != 0 {
-		dst = append(dst, '.')
-		for div := int64(100_000); div > 0; div /= 10 {
-			dst = append(dst, byte('0'+frac/div%10))
-		}
-	}
-	off := int(t.Offset)
-	if off < 0 {
-		dst = append(dst, '-')
-		off = -off
-	} else {
-		dst = append(dst, '+')
-	}
-	dst = append2(dst, off/60)
-	dst = append(dst, ':')
-	return append2(dst, off%60)
-}
+func (t Timestamp) AppendRFC3339(dst []byte) []byte { return new(Day).AppendRFC3339(dst, t) }
 
 // AppendMillis appends a Kafka timestamp, in milliseconds since 1970, as
 // YYYY-MM-DDTHH:MM:SS.fffZ. Years before 0000 and after 9999 have no such form
 // and are written as the nearest year.
-func AppendMillis(dst []byte, ms int64) []byte {
-	secs, frac := floorDiv(ms, 1000)
-	dst = appendDateTime(dst, secs)
-	dst = append(dst, '.', byte('0'+frac/100)) //nolint:gosec // G115: a digit
-	dst = append2(dst, int(frac%100))
-	return append(dst, 'Z')
+func AppendMillis(dst []byte, ms int64) []byte { return new(Day).AppendMillis(dst, ms) }
+
+// Day writes instants like the functions of these names, and remembers the date of
+// the last one: most of a stream are of the same day, and the calendar is most of
+// the work. The zero Day is ready for use. It is not for concurrent use.
+type Day struct {
+	number int64
+	known  bool
+	text   [len("2006-01-02T")]byte
 }
 
-// appendDateTime appends YYYY-MM-DDTHH:MM:SS.
-func appendDateTime(dst []byte, secs int64) []byte {
-	day, sec := floorDiv(secs, 86400)
-	y, m, d := civil(day)
-	dst = appendYear(dst, y)
-	dst = append(dst, '-')
-	dst = append2(dst, m)
-	dst = append(dst, '-')
-	dst = append2(dst, d)
-	dst = append(dst, 'T')
-	dst = append2(dst, int(sec/3600))
-	dst = append(dst, ':')
-	dst = append2(dst, int(sec/60%60))
-	dst = append(dst, ':')
-	return append2(dst, int(sec%60))
+// AppendRFC3339 is Timestamp.AppendRFC3339.
+func (d *Day) AppendRFC3339(dst []byte, t Timestamp) []byte {
+	const micro = 1_000_000
+	secs, frac := floorDiv(t.Micros+int64(t.Offset)*60*micro, micro)
+	dst = d.append(dst, secs)
+	if frac != 0 {
+		dst = append2(append2(append2(append(dst, '.'), uint32(frac/10_000)), uint32(frac/100%100)), uint32(frac%100)) //nolint:gosec // G115: below a million
+	}
+	sign, off := byte('+'), int32(t.Offset)
+	if off < 0 {
+		sign, off = '-', -off
+	}
+	dst = append2(append(dst, sign), uint32(off/60)) //nolint:gosec // G115: not negative
+	return append2(append(dst, ':'), uint32(off%60)) //nolint:gosec // G115: not negative
+}
+
+// AppendMillis is the function of this name.
+func (d *Day) AppendMillis(dst []byte, ms int64) []byte {
+	secs, frac := floorDiv(ms, 1000)
+	dst = append(d.append(dst, secs), '.', byte('0'+frac/100)) //nolint:gosec // G115: a digit
+	return append(append2(dst, uint32(frac%100)), 'Z')         //nolint:gosec // G115: below 100
+}
+
+// append appends YYYY-MM-DDTHH:MM:SS.
+func (d *Day) append(dst []byte, secs int64) []byte {
+	const day = 86400
+	sec := secs - d.number*day
+	if !d.known || sec < 0 || sec >= day {
+		d.number, sec = floorDiv(secs, day)
+		d.known = true
+		y, m, md := civil(d.number)
+		// No decoded timestamp is outside these years (MinMicros, MaxMicros); a made
+		// up one is written as the nearest year there is.
+		y = max(0, min(9999, y))
+		date := append2(append2(d.text[:0], uint32(y/100)), uint32(y%100))
+		date = append2(append(date, '-'), uint32(m))  //nolint:gosec // G115: 1 to 12
+		date = append2(append(date, '-'), uint32(md)) //nolint:gosec // G115: 1 to 31
+		_ = append(date, 'T')
+	}
+	s := uint32(sec) //nolint:gosec // G115: less than a day
+	dst = append2(append(dst, d.text[:]...), s/3600)
+	dst = append2(append(dst, ':'), s/60%60)
+	return append2(append(dst, ':'), s%60)
 }
 
 // floorDiv divides by a positive number; the rest is never negative.
@@ -95,17 +106,9 @@ func floorDiv(n, by int64) (quotient, rest int64) {
 // String is AppendRFC3339 as a string.
 func (t Timestamp) String() string { return string(t.AppendRFC3339(nil)) }
 
-func append2(dst []byte, n int) []byte {
-	return append(dst, byte('0'+n/10), byte('0'+n%10)) //nolint:gosec // G115: a digit
-}
-
-func appendYear(dst []byte, y int) []byte {
-	if y < 0 || y > 9999 {
-		// No decoded timestamp comes here (MinMicros, MaxMicros); a made
-		// up one is written as the nearest year there is.
-		y = max(0, min(9999, y))
-	}
-	return append2(append2(dst, y/100), y%100)
+// append2 appends two digits of a number below 100.
+func append2(dst []byte, n uint32) []byte {
+	return append(dst, byte('0'+n/10), byte('0'+n%10)) //nolint:gosec // G115: digits
 }
 
 // civil turns days since 1970-01-01 into a proleptic Gregorian date.

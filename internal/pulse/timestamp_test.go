@@ -61,3 +61,23 @@ func TestAppendMillis_KeepsItsShapeForAnyNumber(t *testing.T) {
 		}
 	}
 }
+
+// A Day writes the same whatever it wrote before: forwards and back, over the ends
+// of days, years and what has a date.
+func TestDay_WritesWhatTheFunctionsWrite(t *testing.T) {
+	t.Parallel()
+	var day pulse.Day
+	const aDay = int64(24 * time.Hour / time.Microsecond)
+	all := append(instants(), 1<<63-1, -1<<63, 0, aDay-1, aDay, aDay-1, -1, 0, -aDay, -aDay-1, 2*aDay, 5)
+	for i := range all {
+		for _, us := range []int64{all[i], all[i], all[len(all)-1-i]} {
+			stamp := pulse.Timestamp{Micros: us, Offset: int16(i%3-1) * 90}
+			if got, want := string(day.AppendRFC3339([]byte("x"), stamp)), "x"+stamp.String(); got != want {
+				t.Fatalf("%d: got %s, want %s", us, got, want)
+			}
+			if got, want := string(day.AppendMillis(nil, us)), string(pulse.AppendMillis(nil, us)); got != want {
+				t.Fatalf("%d ms: got %s, want %s", us, got, want)
+			}
+		}
+	}
+}

@@ -24,6 +24,9 @@ type slot struct {
 const (
 	shards  = 256
 	minSize = 16
+	// smallShard is how many slots a shard has from which on it grows in small steps.
+	// Below, a table of up to 2.6 MB, room costs less than moving.
+	smallShard = 512
 )
 
 // table is a set of slots, keyed by their hash: open addressing with linear
@@ -65,12 +68,11 @@ func (t *table) reserve(ids int) {
 	}
 }
 
-// makeSlots fills what the allocator gives anyway.
+// makeSlots fills what the allocator gives anyway. All of that is zero: Grow clears
+// what it makes room for, and the allocator the rest (TestTable_NewSlotsAreEmpty).
 func makeSlots(size int) []slot {
 	s := slices.Grow([]slot(nil), size)
-	s = s[:cap(s)]
-	clear(s)
-	return s
+	return s[:cap(s)]
 }
 
 // get returns the slot with the given hash; its meta is zero when absent.
@@ -107,6 +109,9 @@ func (t *table) put(h hash, content, meta uint32) (previous slot, probe int) {
 // grown is the next size of a shard that is full.
 func (t *table) grown(sh *shard) int {
 	size := max(minSize, len(sh.slots)+len(sh.slots)/8)
+	if len(sh.slots) < smallShard {
+		size = max(minSize, len(sh.slots)+len(sh.slots)/2)
+	}
 	if size > t.expected && sh.n+1 <= t.expected*15/16 {
 		return t.expected
 	}
@@ -197,7 +202,9 @@ func (sh *shard) insertAt(i int, s slot) {
 	sh.slots[i] = s
 }
 
-func (sh *shard) home(b uint32) int { return int(uint64(b) * uint64(len(sh.slots)) >> 32) }
+func (sh *shard) home(b uint32) int { return homeIn(b, len(sh.slots)) }
+
+func homeIn(b uint32, size int) int { return int(uint64(b) * uint64(size) >> 32) }
 
 func (sh *shard) distance(i int) int {
 	d := i - sh.home(sh.slots[i].b)
@@ -210,12 +217,60 @@ func (sh *shard) distance(i int) int {
 func (sh *shard) resize(size int) {
 	old := sh.slots
 	sh.slots = makeSlots(size)
-	for _, s := range old {
-		if s.meta != 0 {
-			i, _, _ := sh.find(hash{a: s.a, b: s.b, mid: s.mid})
-			sh.insertAt(i, s)
+	switch {
+	case len(old) == 0:
+	case len(sh.slots) > len(old):
+		sh.spread(old)
+	default:
+		for _, s := range old {
+			if s.meta != 0 {
+				i, _, _ := sh.find(hash{a: s.a, b: s.b, mid: s.mid})
+				sh.insertAt(i, s)
+			}
 		}
 	}
+}
+
+// spread fills an empty shard from the slots of a smaller one, in one pass from an
+// empty slot on: there they stand in the order of their homes, which is that of
+// their new homes but for those that had one home together. Nothing comes round to
+// where the pass began, because more room never moves an entry further from its
+// home.
+func (sh *shard) spread(old []slot) {
+	start := slices.IndexFunc(old, func(s slot) bool { return s.meta == 0 })
+	size, free := len(sh.slots), 0
+	for k := 1; k < len(old); k++ {
+		s := &old[around(start+k, len(old))]
+		if s.meta == 0 {
+			continue
+		}
+		home := sh.turned(s.b, old, start)
+		to := home
+		for to < free {
+			there := &sh.slots[around(to, size)]
+			if there.meta == 0 || sh.turned(there.b, old, start) > home {
+				break
+			}
+			to++
+		}
+		moved := *s
+		for sh.slots[around(to, size)].meta != 0 {
+			at := &sh.slots[around(to, size)]
+			moved, *at = *at, moved
+			to++
+		}
+		sh.slots[around(to, size)] = moved
+		free = max(free, to+1)
+	}
+}
+
+// turned is the home of an entry, counted on beyond the shard's end where it comes
+// after the end of the old shard.
+func (sh *shard) turned(b uint32, old []slot, start int) int {
+	if homeIn(b, len(old)) < start {
+		return sh.home(b) + len(sh.slots)
+	}
+	return sh.home(b)
 }
 
 // sweep goes over the shard once, from an empty slot on. What stays moves back

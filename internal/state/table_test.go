@@ -60,3 +60,77 @@ func TestTable_ProbesStayShort(t *testing.T) {
 		t.Errorf("%.1f bytes an ID, want 20 at 15/16 load or a little less", perID)
 	}
 }
+
+func TestTable_NewSlotsAreEmpty(t *testing.T) {
+	t.Parallel()
+	for size := range 3000 {
+		for i, s := range makeSlots(size) {
+			if s != (slot{}) {
+				t.Fatalf("slot %d of %d: %v", i, size, s)
+			}
+		}
+	}
+}
+
+// Growth leaves a shard as if all had been put into the larger one: sorted by home,
+// without a hole between an entry and its home, however crowded and wherever the
+// runs wrap around.
+func TestTable_GrowthKeepsTheOrder(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(7, 7))
+	for range 20_000 {
+		size := minSize + rng.IntN(200)
+		sh := shard{slots: make([]slot, size)}
+		spread := 1 + rng.Uint32N(1<<(1+rng.IntN(31)))
+		for sh.n < 1+rng.IntN(size*15/16) {
+			h := hash{a: rng.Uint32(), b: rng.Uint32N(spread) - spread/2, mid: 1} // around the end
+			i, _, _ := sh.find(h)
+			sh.insertAt(i, slot{a: h.a, b: h.b, mid: h.mid, meta: 1})
+			sh.n++
+		}
+		before := append([]slot(nil), sh.slots...)
+		sh.resize(size + 1 + rng.IntN(size))
+		n := 0
+		for i, s := range sh.slots {
+			if s.meta == 0 {
+				continue
+			}
+			n++
+			for d := sh.distance(i); d > 0; d-- {
+				j := (i - d + len(sh.slots)) % len(sh.slots)
+				if sh.slots[j].meta == 0 || sh.distance(j)+d < sh.distance(i) {
+					t.Fatalf("%d slots of %d: slot %d, %d from home, has %v before it", sh.n, len(sh.slots), i, sh.distance(i), sh.slots[j])
+				}
+			}
+		}
+		if n != sh.n {
+			t.Fatalf("%d slots of %d, want %d", n, len(sh.slots), sh.n)
+		}
+		for _, s := range before {
+			if i, _, found := sh.find(hash{a: s.a, b: s.b, mid: s.mid}); s.meta != 0 && (!found || sh.slots[i] != s) {
+				t.Fatalf("%v is lost", s)
+			}
+		}
+	}
+}
+
+// A table that grows from nothing to what a task of a million records has, and the
+// lookup that comes before each ID.
+func BenchmarkTable(b *testing.B) {
+	const ids = 125_000
+	rng := rand.New(rand.NewPCG(1, 1))
+	hashes := make([]hash, ids)
+	for i := range hashes {
+		hashes[i] = hashOf(rng.Uint64(), rng.Uint64())
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		var t table
+		for _, h := range hashes {
+			if t.get(h).meta == 0 {
+				t.put(h, 0, 1)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/ids, "ns/ID")
+}

@@ -84,6 +84,11 @@ func TestSeal_CompressesOnlyWhereItHelps(t *testing.T) {
 		if got := one(t, b.Seal(packer)); got.Compression() != batch.None {
 			t.Errorf("%v: one byte was compressed", kind)
 		}
+		b.Append(1, nil, bytes.Repeat([]byte("a"), 900), nil)
+		if got := one(t, b.Seal(packer)); got.Compression() != batch.None {
+			t.Errorf("%v: less than a kilobyte was compressed", kind)
+		}
+		b.Reset()
 		for range 1000 {
 			b.Append(1, []byte("key"), []byte("the same again and again"), nil)
 		}
@@ -91,7 +96,7 @@ func TestSeal_CompressesOnlyWhereItHelps(t *testing.T) {
 		if got := one(t, sealed); got.Compression() != kind || len(sealed)*5 > b.Size() {
 			t.Errorf("%v: %d bytes of %d, attributes say %v", kind, len(sealed), b.Size(), got.Compression())
 		}
-		if got := one(t, b.Seal(nil)); got.Compression() != batch.None || got.Count != 1001 {
+		if got := one(t, b.Seal(nil)); got.Compression() != batch.None || got.Count != 1000 {
 			t.Errorf("%v: sealed again without compression: %+v", kind, got)
 		}
 	}

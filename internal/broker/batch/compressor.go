@@ -11,6 +11,11 @@ import (
 // producer's default too.
 const lz4Block = lz4.Block64Kb
 
+// minCompressed is the least that is compressed. A record or two gain little, and at
+// low load, when each is a batch of its own, they wait for it here, at the broker,
+// which reads what it is given, and at every reader.
+const minCompressed = 1 << 10
+
 // A window as large as a usual batch; more would only cost memory.
 const zstdWindow = 1 << 20
 
@@ -55,7 +60,7 @@ func NewCompressor(kind Compression) (*Compressor, error) {
 func (c *Compressor) append(dst, src []byte) ([]byte, bool) {
 	limit := len(dst) + len(src)
 	switch {
-	case c == nil || c.kind == None:
+	case c == nil || c.kind == None || len(src) < minCompressed:
 		return dst, false
 	case c.lz4 != nil:
 		c.out.b = dst

@@ -1,0 +1,258 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Settings of a Run.
+type Settings struct {
+	Brokers []string
+	Load    Load
+	// Rounds are how often each contestant works through the load.
+	Rounds int
+	// Rates are those that latency is measured at, in signals a second, for Length
+	// each.
+	Rates  []int
+	Length time.Duration
+	// Without leaves contestants out.
+	Without map[Contestant]bool
+	// Serve are the arguments that make this program a service, Environ what it
+	// gets of the environment; topics, group and HTTP address are set to ones of its
+	// own.
+	Serve   []string
+	Environ []string
+	// JobArgs makes the arguments of a process that works as a Job.
+	JobArgs func(c Contestant, job Job) []string
+	// Progress is told what is done next.
+	Progress func(text string)
+}
+
+// Contestant is one who works on the load.
+type Contestant string
+
+// The contestants.
+const (
+	Service  Contestant = "service"
+	Copy     Contestant = "copy"
+	Transact Contestant = "transact"
+)
+
+// Contestants are all there are, in the order of the first round.
+func Contestants() []Contestant { return []Contestant{Copy, Service, Transact} }
+
+// Validate joins all faults.
+func (s *Settings) Validate() error {
+	var faults []error
+	atLeast := func(name string, n, least int) {
+		if n < least {
+			faults = append(faults, fmt.Errorf("--%s: %d is less than %d", name, n, least))
+		}
+	}
+	atLeast("records", s.Load.Records, repeatEvery)
+	atLeast("series", s.Load.Series, 1)
+	atLeast("partitions", s.Load.Partitions, 1)
+	atLeast("rounds", s.Rounds, 0)
+	for _, rate := range s.Rates {
+		atLeast("rates", rate, 1)
+	}
+	if len(s.Rates) > 0 && s.Length < time.Second {
+		faults = append(faults, fmt.Errorf("--seconds: %v is less than a second", s.Length))
+	}
+	return errors.Join(faults...)
+}
+
+// Measured is what came of one contestant's work on the load.
+type Measured struct {
+	Records int           `json:"records"`
+	Took    time.Duration `json:"took_ns"`
+	Usage   Usage         `json:"usage"`
+}
+
+// Round is one of each.
+type Round map[Contestant]Measured
+
+// Felt is the latency at a rate: of the service, and of the meter alone.
+type Felt struct {
+	Rate           int
+	Service, Meter Latency
+	// Usage is the service's at this rate, over Length and its start and end.
+	Usage Usage
+}
+
+// Report is what a Run has measured.
+type Report struct {
+	Load   Load
+	Rounds []Round
+	Felt   []Felt
+	Length time.Duration
+}
+
+// runner carries out a Run.
+type runner struct {
+	Settings
+
+	admin *admin
+	now   func() time.Time
+	// prefix begins the names of all topics and groups of the run.
+	prefix string
+}
+
+// Run measures. The topics that it makes, and those that the service makes of them,
+// are deleted when it ends, whatever the end.
+func Run(ctx context.Context, s Settings, now func() time.Time) (report Report, err error) {
+	if err := s.Validate(); err != nil {
+		return Report{}, err
+	}
+	a, err := newAdmin(s.Brokers)
+	if err != nil {
+		return Report{}, err
+	}
+	defer a.close()
+	r := &runner{Settings: s, admin: a, now: now, prefix: fmt.Sprintf("bench-%d", now().UnixMilli())}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		defer cancel()
+		err = errors.Join(err, a.drop(ctx, r.prefix))
+	}()
+	report = Report{Load: s.Load, Length: s.Length}
+	for i := range s.Rounds {
+		round, err := r.round(ctx, i)
+		if err != nil {
+			return report, fmt.Errorf("round %d: %w", i+1, err)
+		}
+		report.Rounds = append(report.Rounds, round)
+	}
+	for i, rate := range s.Rates {
+		felt, err := r.feel(ctx, i, rate)
+		if err != nil {
+			return report, fmt.Errorf("latency at %d/s: %w", rate, err)
+		}
+		report.Felt = append(report.Felt, felt)
+	}
+	return report, nil
+}
+
+// round lets each contestant work once, the first one another one each time.
+func (r *runner) round(ctx context.Context, number int) (Round, error) {
+	var all []Contestant
+	for _, c := range Contestants() {
+		if !r.Without[c] {
+			all = append(all, c)
+		}
+	}
+	round := make(Round)
+	for i := range all {
+		c := all[(i+number)%len(all)]
+		r.Progress(fmt.Sprintf("round %d of %d: %s", number+1, r.Rounds, c))
+		name := fmt.Sprintf("%s-%d-%s", r.prefix, number, c)
+		measured, err := r.work(ctx, c, name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c, err)
+		}
+		round[c] = measured
+		if err := r.admin.drop(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	return round, nil
+}
+
+// work has a contestant work through a load.
+func (r *runner) work(ctx context.Context, c Contestant, name string) (m Measured, err error) {
+	job := Job{Brokers: r.Brokers, In: name + ".in", Out: name + ".out", Group: name, Partitions: r.Load.Partitions}
+	if err := r.admin.create(ctx, r.Load.partitions(), job.In, job.Out); err != nil {
+		return Measured{}, err
+	}
+	load, err := r.Load.hold(ctx, r.Brokers, job.In, float64(r.now().UnixMilli())/1000)
+	if err != nil {
+		return Measured{}, err
+	}
+	defer load.close()
+	p, err := r.begin(ctx, c, job)
+	if err != nil {
+		return Measured{}, err
+	}
+	began := r.now()
+	if err = load.release(ctx); err == nil {
+		if c == Copy {
+			err = r.admin.awaitEnd(ctx, job.Out, r.Load.Records)
+		} else {
+			err = r.admin.awaitCommitted(ctx, job.Group, job.In, load.ends)
+		}
+	}
+	m = Measured{Records: r.Load.Records, Took: r.now().Sub(began)}
+	usage, endErr := p.end()
+	m.Usage = usage
+	if err := errors.Join(err, endErr); err != nil {
+		return Measured{}, err
+	}
+	if c != Copy {
+		err = r.Load.check(ctx, r.admin, r.Brokers, job.Out)
+	}
+	return m, err
+}
+
+// begin starts a contestant's process and waits until it waits for the load.
+func (r *runner) begin(ctx context.Context, c Contestant, job Job) (*process, error) {
+	args, env := r.Serve, r.serviceEnviron(job)
+	await := (*process).awaitService
+	if c != Service {
+		args, env = r.JobArgs(c, job), r.Environ
+		await = (*process).awaitReady
+	}
+	p, err := start(ctx, args, env)
+	if err != nil {
+		return nil, err
+	}
+	if err := await(p, ctx); err != nil {
+		_, endErr := p.end()
+		return nil, errors.Join(err, endErr)
+	}
+	return p, nil
+}
+
+// serviceEnviron is the environment with topics, group and address for a job.
+func (r *runner) serviceEnviron(job Job) []string {
+	env := append([]string(nil), r.Environ...)
+	for name, value := range map[string]string{
+		"BROKERS": strings.Join(job.Brokers, ","), "TOPIC_INPUT": job.In, "TOPIC_OUTPUT": job.Out, "GROUP": job.Group,
+		"HTTP_ADDR": "127.0.0.1:0", "LOG_FORMAT": "json", "LOG_LEVEL": "info",
+		"TOPIC_RETRY": "", "TOPIC_DLQ": "", "TOPIC_STATE": "", "TOPIC_MODELS": "", "INSTANCE_ID": "",
+	} {
+		env = append(env, "PULSE_"+name+"="+value) // the last one of a name counts
+	}
+	return env
+}
+
+// feel measures the latency at a rate, of the meter alone first.
+func (r *runner) feel(ctx context.Context, number, rate int) (Felt, error) {
+	felt := Felt{Rate: rate}
+	name := fmt.Sprintf("%s-rate-%d", r.prefix, number)
+	alone, job := name+".alone", Job{Brokers: r.Brokers, In: name + ".in", Out: name + ".out", Group: name, Partitions: r.Load.Partitions}
+	if err := r.admin.create(ctx, r.Load.partitions(), alone, job.In, job.Out); err != nil {
+		return felt, err
+	}
+	r.Progress(fmt.Sprintf("latency at %d/s: the meter alone", rate))
+	var err error
+	m := meter{brokers: r.Brokers, in: alone, out: alone, load: r.Load, rate: rate, now: r.now}
+	if felt.Meter, err = m.measure(ctx, r.Length); err != nil {
+		return felt, err
+	}
+	r.Progress(fmt.Sprintf("latency at %d/s: the service", rate))
+	p, err := r.begin(ctx, Service, job)
+	if err != nil {
+		return felt, err
+	}
+	m = meter{brokers: r.Brokers, in: job.In, out: job.Out, load: r.Load, rate: rate, now: r.now}
+	felt.Service, err = m.measure(ctx, r.Length)
+	usage, endErr := p.end()
+	felt.Usage = usage
+	if err := errors.Join(err, endErr); err != nil {
+		return felt, err
+	}
+	return felt, r.admin.drop(ctx, name)
+}
