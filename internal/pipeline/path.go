@@ -127,6 +127,7 @@ func (t *Task) settle(p *passage, o Outcome, out Sink) {
 		out.Append(Results, p.in.Key, t.encoded, nil)
 		t.state.CountScored()
 		t.open.scored(p)
+		t.open.sight.scored(p, t.encoded)
 	case OutcomeDuplicate:
 		t.state.CountDuplicate()
 		t.open.outcomes[OutcomeDuplicate]++
@@ -135,6 +136,7 @@ func (t *Task) settle(p *passage, o Outcome, out Sink) {
 		class := p.fate.class(o.Bad)
 		t.state.CountDead(class)
 		t.open.dead(o, class)
+		t.open.sight.dead(p, o, class)
 	case OutcomeRetried:
 		t.letters.retry(p, o, out)
 		t.open.retried(o)

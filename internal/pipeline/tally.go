@@ -23,6 +23,8 @@ type tally struct {
 	times []int64
 	// followed are the records that somebody follows.
 	followed []Followed
+	// sight is nil when nobody watches.
+	sight *Sight
 
 	// last is the source of the signal before: most come in runs.
 	last *sourceCount
@@ -39,8 +41,10 @@ type failure struct {
 	class pulse.Class
 }
 
-func newTally() *tally {
-	return &tally{letters: make(map[pulse.Class]int), failures: make(map[failure]int), sources: make(map[string]*sourceCount)}
+func newTally(sight *Sight) *tally {
+	return &tally{
+		letters: make(map[pulse.Class]int), failures: make(map[failure]int), sources: make(map[string]*sourceCount), sight: sight,
+	}
 }
 
 func (c *tally) reset() {
@@ -48,7 +52,10 @@ func (c *tally) reset() {
 	clear(c.failures)
 	clear(c.sources)
 	clear(c.followed)
-	*c = tally{followed: c.followed[:0], letters: c.letters, failures: c.failures, sources: c.sources, trust: c.trust[:0], times: c.times[:0]}
+	*c = tally{
+		followed: c.followed[:0], letters: c.letters, failures: c.failures, sources: c.sources, trust: c.trust[:0], times: c.times[:0], sight: c.sight,
+	}
+	c.sight.reset()
 }
 
 func (c *tally) scored(p *passage) {

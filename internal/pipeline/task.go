@@ -49,6 +49,10 @@ type Deps struct {
 	Externals Externals
 	// Tracer follows records, nil when nobody traces.
 	Tracer Tracer
+	// Watcher is shown what has committed, nil when nobody looks; Contents lets it
+	// see what is in the records.
+	Watcher  Watcher
+	Contents bool
 }
 
 // Validate joins all faults, each with the variable that sets the value.
@@ -81,6 +85,7 @@ type Task struct {
 	// open and sealed count the two outstanding batches; the metrics get
 	// them when Kafka has committed.
 	open, sealed *tally
+	watcher      Watcher
 
 	log       *slog.Logger
 	models    Models
@@ -129,9 +134,17 @@ func New(s Settings, d Deps) (*Task, error) {
 		decoder: codec.NewDecoder(codec.Settings{DefaultSource: s.DefaultSource}),
 		letters: &letters{group: s.Group},
 		clock:   stageClock{now: d.Now, metrics: d.Metrics},
-		open:    newTally(), sealed: newTally(),
+		open:    newTally(d.sight()), sealed: newTally(d.sight()), watcher: d.Watcher,
 		meta: codec.Meta{Profile: d.Profile.Name, ScorerVersion: s.ScorerVersion},
 	}, nil
+}
+
+// sight is for one batch, nil when nobody watches.
+func (d *Deps) sight() *Sight {
+	if d.Watcher == nil {
+		return nil
+	}
+	return newSight(d.Contents)
 }
 
 // Restore takes one record of the task's changelog.
@@ -173,6 +186,9 @@ func (t *Task) Commit() {
 	t.state.Commit()
 	t.metrics.committed(t.sealed, t.clock.now())
 	t.metrics.remembered.sample(t.figures, t.state)
+	if t.watcher != nil {
+		t.watcher.Saw(t.sealed.sight)
+	}
 	t.sealed.reset()
 	t.offerModel(false)
 }
