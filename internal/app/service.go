@@ -14,6 +14,7 @@ import (
 
 	"pulse-scorer/internal/broker"
 	"pulse-scorer/internal/config"
+	"pulse-scorer/internal/console"
 	"pulse-scorer/internal/enricher"
 	"pulse-scorer/internal/ops"
 	"pulse-scorer/internal/pipeline"
@@ -37,6 +38,7 @@ type Service struct {
 	engine   *broker.Engine
 	server   *ops.Server
 	health   *health
+	console  *console.Console
 	// enrichers is nil when there are none, models for a profile without one.
 	enrichers *enricher.Enrichers
 	models    *modelWriter
@@ -69,24 +71,28 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 	if s.stopTracing = stopTracing; tracer != nil {
 		s.tracer = tracer
 	}
-	newTask, err := s.taskMaker()
+	token, err := ops.NewToken(c.AdminToken.Reveal(), c.AdminTokenFile, deps.Log)
+	if err != nil {
+		return nil, faultsOf(err)
+	}
+	s.health = &health{enrichers: s.enrichers, build: deps.Build, group: c.Group, now: deps.Now, began: deps.Now()}
+	if s.console, err = newConsole(s, token != nil); err != nil {
+		return nil, err
+	}
+	newTask, err := s.taskMaker(token != nil)
 	if err != nil {
 		return nil, err
 	}
-	s.health = &health{enrichers: s.enrichers, build: deps.Build, group: c.Group, now: deps.Now, began: deps.Now()}
 	s.engine, err = broker.New(conn, set, broker.Deps{
 		Log: deps.Log, Registry: s.registry, NewTask: newTask, Now: deps.Now, Checks: s.health.checks,
 	})
 	if err != nil {
 		return nil, err
 	}
-	token, err := ops.NewToken(c.AdminToken.Reveal(), c.AdminTokenFile, deps.Log)
-	if err != nil {
-		return nil, faultsOf(err)
-	}
 	s.health.engine = s.engine
 	s.server, err = ops.Listen(ctx, ops.Settings{Addr: c.HTTPAddr, Token: token}, ops.Deps{
 		Gatherer: s.registry, Probe: s.health, Status: s.health, Logger: deps.Log,
+		Pages: s.console.Pages(), Guarded: s.console.Guarded(),
 	})
 	if err != nil {
 		return nil, err
@@ -94,8 +100,9 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 	return s, nil
 }
 
-// taskMaker returns what makes the record path of a task.
-func (s *Service) taskMaker() (func(int32) broker.Task, error) {
+// taskMaker returns what makes the record path of a task; with contents the console may
+// see what is in records.
+func (s *Service) taskMaker(contents bool) (func(int32) broker.Task, error) {
 	settings, err := pathSettings(s.config, s.deps.Build.Version)
 	if err := errors.Join(err, settings.Validate()); err != nil {
 		return nil, faultsOf(err)
@@ -115,7 +122,7 @@ func (s *Service) taskMaker() (func(int32) broker.Task, error) {
 		_, _ = rand.Read(key[:]) // never fails (crypto/rand)
 		t, err := pipeline.New(settings, pipeline.Deps{
 			Profile: p, Metrics: metrics, HashKey: key, Now: s.deps.Now, Random: mathrand.Float64, Externals: externals, Log: s.deps.Log,
-			Models: models, Partition: partition, Tracer: s.tracer,
+			Models: models, Partition: partition, Tracer: s.tracer, Watcher: s.watcher(), Contents: contents,
 		})
 		if err != nil {
 			panic(fmt.Sprintf("record path: %v", err)) // the same settings were valid above
@@ -146,6 +153,8 @@ func (s *Service) Run(ctx context.Context) error {
 	defer stopServing()
 	group, work := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.server.Serve(serving) })
+	group.Go(func() error { return s.console.Sample(serving) })
+	group.Go(func() error { return s.console.Follow(serving) })
 	writing, stopWriting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWriting()
 	group.Go(func() error {

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"maps"
@@ -94,26 +95,36 @@ func devOn(ctx context.Context, p Process, flags devFlags, broker *devbroker.Bro
 		Deps:     app.Deps{Log: log, Build: ops.ReadBuild(p.Version), Now: p.Now},
 		Progress: func(produced, seen int) { bar.Describe(fmt.Sprintf("%d produced, %d seen", produced, seen)) },
 	}
-	addr := ""
-	return demo.Run(ctx, flags.once, func(s *app.Service) { addr = s.Addr() }, func(s app.Summary) error {
+	at := devPlace{token: c.AdminToken.Reveal()}
+	return demo.Run(ctx, flags.once, func(s *app.Service) { at.addr = s.Addr() }, func(s app.Summary) error {
 		_ = bar.Clear()
-		if err := showSummary(p.Stdout, s, flags, c, addr); err != nil {
+		if err := showSummary(p.Stdout, s, flags, c, at); err != nil {
 			return err
 		}
 		return s.Balanced()
 	})
 }
 
-// devConfig is the environment with the embedded broker in it, and quiet logs
-// and a free HTTP port unless they are asked for.
+// devPlace is where the console is, and what opens the contents of records in it;
+// browsers do not send what is behind #.
+type devPlace struct{ addr, token string }
+
+// devConfig is the environment with the embedded broker in it, and quiet logs,
+// a free HTTP port and an admin token unless they are asked for.
 func devConfig(ctx context.Context, p Process, broker *devbroker.Broker) (config.Config, error) {
 	environ := append([]string{"PULSE_BROKERS=" + strings.Join(broker.Addrs(), ",")}, p.Environ...)
+	given := func(name string) bool {
+		return slices.ContainsFunc(p.Environ, func(v string) bool { return strings.HasPrefix(v, name+"=") })
+	}
 	for name, value := range map[string]string{
 		"PULSE_LOG_LEVEL": "warn", "PULSE_LOG_FORMAT": "text", "PULSE_HTTP_ADDR": freeOr(ctx, "127.0.0.1:9100"),
 	} {
-		if !slices.ContainsFunc(p.Environ, func(v string) bool { return strings.HasPrefix(v, name+"=") }) {
+		if !given(name) {
 			environ = append(environ, name+"="+value)
 		}
+	}
+	if !given("PULSE_ADMIN_TOKEN") && !given("PULSE_ADMIN_TOKEN_FILE") {
+		environ = append(environ, "PULSE_ADMIN_TOKEN="+rand.Text())
 	}
 	p.Environ = environ
 	return p.load(config.NeedBrokers)
@@ -158,7 +169,7 @@ func devInputs(p Process, flags devFlags) (inputs []app.Input, shift time.Durati
 	return inputs, p.Now().Sub(newest).Truncate(time.Second), nil
 }
 
-func showSummary(out io.Writer, s app.Summary, flags devFlags, c config.Config, addr string) error {
+func showSummary(out io.Writer, s app.Summary, flags devFlags, c config.Config, at devPlace) error {
 	if flags.json {
 		return writeJSON(out, s)
 	}
@@ -190,7 +201,7 @@ func showSummary(out io.Writer, s app.Summary, flags devFlags, c config.Config, 
 	}
 	text.WriteString(".\n")
 	if !flags.once {
-		text.WriteString(lookAround(c, addr))
+		text.WriteString(lookAround(c, at))
 	}
 	if _, err := text.WriteTo(out); err != nil {
 		return fmt.Errorf("write summary: %w", err)
@@ -199,10 +210,13 @@ func showSummary(out io.Writer, s app.Summary, flags devFlags, c config.Config, 
 }
 
 // lookAround tells how to go on.
-func lookAround(c config.Config, addr string) string {
+func lookAround(c config.Config, at devPlace) string {
 	b := strings.Join(c.Brokers, ",")
 	t := c.Topics()
 	return fmt.Sprintf(`
+See what happens, with what is in the records:
+  http://%[5]s/#token=%[6]s
+
 Look at the topics from another terminal:
   results       kcat -C -b %[1]s -t %[2]s -X isolation.level=read_committed -o beginning -e
   dead letters  kcat -C -b %[1]s -t %[3]s -X isolation.level=read_committed -o beginning -e -f '%%h %%s\n'
@@ -212,5 +226,5 @@ Metrics and probes:
   curl -s http://%[5]s/metrics
 
 Ctrl-C ends.
-`, b, t.Output, t.DLQ, t.Input, addr)
+`, b, t.Output, t.DLQ, t.Input, at.addr, at.token)
 }

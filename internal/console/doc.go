@@ -1,0 +1,25 @@
+// Package console is the page at / for people: what this process does now, what it did
+// in the last 15 minutes, what waits and why, and what failed.
+//
+// Guarantee: nothing that senders have written leaves it without the admin token
+// (TestOverview_HasNothingThatSendersWrote); its memory is bounded, whatever comes
+// (TestMemory_IsBounded); the page loads nothing from elsewhere and all of it stays
+// under 300 KB (TestPage_IsSmallAndAlone).
+//
+// Decisions:
+//
+//   - The page is HTML, CSS and JavaScript as they are in assets, embedded, without a
+//     build step. Its policy allows no inline script or style, and the script makes no
+//     markup from text.
+//   - It asks GET /api/overview every two seconds (schemas/overview.v1.json), and GET
+//     /api/recent with the token for contents. Both answer from memory and never wait.
+//   - The record path shows each committed batch (pipeline.Watcher): counts, and the
+//     first few results and dead letters. What is kept here is a ring of each.
+//   - History is what the metrics said, one sample each five seconds, so that the page
+//     and a dashboard agree. It begins with the process and is gone with it: for more
+//     there is Prometheus.
+//   - Figures are those of this process. Who owns the other tasks is asked of the group,
+//     and only while somebody looks at the page.
+//   - The token comes by a field of the page, or in the address behind # (which browsers
+//     do not send), and is kept until the tab is closed.
+package console
