@@ -256,7 +256,8 @@ function renderResults(o) {
   rows(byId('results'), o.results, (r) => r.seq, (r) => {
     const content = open && open.get(r.seq);
     const contents = open ? [
-      { text: content ? `${content.name} · ${content.source} · ${content.id}` : '…', class: 'clip', title: content ? content.id : '' },
+      { text: content ? content.name : '…', class: 'clip name' }, { text: content ? content.source : '…', class: 'clip short' },
+      { text: content ? content.id : '…', class: 'clip short', code: true, title: content ? content.id : '' },
       num(content ? trimmed(content.value) : '…'),
     ] : [];
     return [{ text: clock(Date.parse(r.at), true), head: true }, ...contents, { text: r.kind },
@@ -274,13 +275,13 @@ function renderDead(o) {
   show('dead-box', !!d.total);
   rows(byId('dead-why'), d.by_class_and_stage, (w) => w.class + ' ' + w.stage, (w) => [
     { text: w.class, head: true }, { text: w.stage }, num(count(w.count)), { text: clock(Date.parse(w.last_at), true) },
-    { text: `${o.service.environment} pulse-scorer dlq redrive --class ${w.class} --stage ${w.stage} --dry-run`, class: 'clip', code: true, copy: true },
+    { text: `${o.service.environment} pulse-scorer dlq redrive --class ${w.class} --stage ${w.stage} --dry-run`, class: 'run', code: true, copy: true },
   ]);
   const open = secrets ? new Map(secrets.dead_letters.map((l) => [l.seq, l])) : null;
   rows(byId('dead-recent'), d.recent, (l) => l.seq, (l) => {
     const content = open && open.get(l.seq);
     const contents = open ? [
-      { text: content ? content.message : '…', class: 'wide' },
+      { text: content ? content.message.replace(l.class + ': ', '') : '…', class: 'wide' },
       { text: content ? content.value + (content.cut ? '…' : '') : '…', class: 'clip', code: true, title: content ? content.value : '' },
     ] : [];
     return [{ text: clock(Date.parse(l.at), true), head: true }, { text: l.class }, { text: l.stage }, ...contents,
@@ -344,8 +345,8 @@ function renderTasks(o, now) {
 function plain(n) { return n.toLocaleString('en-US').replaceAll(',', '\u202f'); }
 function stateOf(t) { return !t.here ? 'elsewhere' : t.held ? 'held' : t.phase; }
 function ownerOf(t) { return t.here ? 'this process' + (t.owner ? ` (${short(t.owner)})` : '') : short(t.owner || ''); }
-// A member ID ends in a UUID, of which a few characters do.
-function short(owner) { return owner.replace(/([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/, '$1…'); }
+// A member ID has random parts, of which a few characters do.
+function short(owner) { return owner.replace(/-?([0-9a-f]{6})[0-9a-f-]{10,}/g, '-$1…'); }
 
 // The token opens the contents. It comes by the form, or behind # in the address.
 function takeToken(text) {

@@ -30,7 +30,7 @@ function count(n) {
 }
 
 function trim(n) {
-  return n.toFixed(Math.abs(n) >= 100 ? 0 : Math.abs(n) >= 10 ? 1 : 2).replace(/\.?0+$/, '');
+  return String(Number(n.toFixed(Math.abs(n) >= 100 ? 0 : Math.abs(n) >= 10 ? 1 : 2)));
 }
 
 function seconds(s) {
