@@ -1,0 +1,184 @@
+//go:build integration
+
+package console_test
+
+import (
+	"flag"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// paintWithin is what is promised on loopback; it is held against the machine only with
+// -timed, and told always.
+const paintWithin = 200
+
+var timed = flag.Bool("timed", false, "hold the first paint against the clock")
+
+// maxPageBytes is all that the page loads before it asks for figures.
+const maxPageBytes = 300_000
+
+// A page without anything to show says how to begin; it is small, loads nothing from
+// elsewhere, and the browser finds nothing wrong with it.
+func TestPage_OfAServiceThatHasNothing(t *testing.T) {
+	t.Parallel()
+	chrome, l := browser(t), newLab(t, 8)
+	p := open(t, chrome, l.url, 1280, 900, "light")
+	p.expectText(t, "#state", "Ready, idle")
+	p.expectText(t, "#start", "kcat -P -b "+l.broker.Addrs()[0]+" -t pulse.signals")
+	p.await(t, "document.querySelectorAll('#tasks tr').length === 8 && document.querySelector('#tasks').innerText.includes('running')")
+	p.await(t, "document.querySelector('#checked').innerText.includes('was made at')")
+	for _, says := range []string{"No result yet", "None since the process began", "8 here"} {
+		if !strings.Contains(p.text(t, "main"), says) {
+			t.Errorf("the page does not say %q", says)
+		}
+	}
+	p.expectNames(t)
+	p.picture(t, "empty")
+	p.expectNoFaults(t)
+
+	paint := eval[float64](t, p, "performance.getEntriesByName('first-contentful-paint')[0].startTime")
+	t.Logf("first paint after %.0f ms", paint)
+	if *timed && paint > paintWithin {
+		t.Errorf("first paint after %.0f ms, promised are %d", paint, paintWithin)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	total := 0.0
+	for address, size := range p.loaded {
+		if at, err := url.Parse(address); err != nil || "http://"+at.Host+"/" != l.url {
+			t.Errorf("the page loads %s", address)
+		} else if !strings.HasPrefix(at.Path, "/api/") {
+			total += size
+		}
+	}
+	t.Logf("the page has %.0f bytes on the wire", total)
+	if total < 10_000 || total > maxPageBytes {
+		t.Errorf("the page has %.0f bytes on the wire, at most %d are promised", total, maxPageBytes)
+	}
+}
+
+// A page with something of everything, light and dark, wide and narrow; contents are
+// there with the token and not without.
+func TestPage_OfABusyService(t *testing.T) {
+	t.Parallel()
+	chrome, l := browser(t), newLab(t, 8, enricher(t), "PULSE_RETRY_DELAYS=1m,5m")
+	l.busy(t)
+	p := open(t, chrome, l.url, 1280, 900, "light")
+	p.expectText(t, "#t-rate-note", "206 records")
+	p.expectText(t, "#dead-why", "malformed_json")
+	p.expectText(t, "#dead-why", "dlq redrive --class invalid_field --stage decode --dry-run")
+	p.expectText(t, "#t-retry", "1")
+	p.expectText(t, "#tiers", "(in ")
+	p.expectText(t, "#tasks", "this process (")
+	p.await(t, "document.querySelector('#p-rate svg').getAttribute('aria-label').includes('scored now')")
+	if seen := eval[string](t, p, "document.documentElement.outerHTML"); strings.Contains(seen, "secret") || strings.Contains(seen, "air_temperature") {
+		t.Errorf("without the token the page has contents")
+	}
+	p.picture(t, "light-without-token")
+
+	p.do(t, chromedp.SendKeys("#token", "not the token"+kb.Enter))
+	p.expectText(t, "#token-note", "That is not the token")
+	p.do(t, chromedp.SendKeys("#token", token+kb.Enter))
+	p.expectText(t, "#dead-recent", "secret ten")
+	p.expectText(t, "#results", "air_temperature_1")
+	p.expectNames(t)
+	p.picture(t, "light")
+	l.expectKeyboard(t, p)
+
+	dark := open(t, chrome, l.url+"#token="+token, 1280, 900, "dark")
+	dark.expectText(t, "#dead-recent", "secret ten")
+	if at := eval[string](t, dark, "location.href"); strings.Contains(at, token) {
+		t.Errorf("the token stays in the address: %s", at)
+	}
+	dark.await(t, "document.querySelector('#p-rate svg').getAttribute('aria-label').includes('scored now')")
+	dark.picture(t, "dark")
+	dark.expectNoFaults(t)
+
+	narrow := open(t, chrome, l.url+"#token="+token, 400, 800, "light")
+	narrow.expectText(t, "#dead-recent", "secret ten")
+	narrow.await(t, "document.querySelector('#p-rate svg').getAttribute('aria-label').includes('scored now')")
+	if wide := eval[int](t, narrow, "document.documentElement.scrollWidth"); wide > 400 {
+		t.Errorf("on a screen of 400 pixels the page is %d wide", wide)
+	}
+	narrow.picture(t, "narrow")
+	narrow.expectNoFaults(t)
+}
+
+// expectKeyboard goes through the page with Tab: everything that can be used is reached,
+// shows that it has the focus, and plots can be read with the arrow keys.
+func (l *lab) expectKeyboard(t *testing.T, p *tab) {
+	t.Helper()
+	eval[bool](t, p, "document.activeElement.blur(), document.getSelection().removeAllRanges(), window.scrollTo(0, 0), true")
+	reached := make(map[string]bool)
+	for range 60 {
+		p.do(t, chromedp.KeyEvent(kb.Tab))
+		at := eval[struct {
+			What    string
+			Outline float64
+		}](t, p, `(() => {
+			const e = document.activeElement, s = getComputedStyle(e);
+			return { what: e.id || e.className.baseVal || e.className || e.closest('[id]')?.id + ' ' + e.tagName, outline: s.outlineStyle === 'none' ? 0 : parseFloat(s.outlineWidth) };
+		})()`)
+		if strings.HasSuffix(at.What, "BODY") {
+			break
+		}
+		if at.Outline < 2 {
+			t.Errorf("%s does not show that it has the focus", at.What)
+		}
+		reached[at.What] = true
+	}
+	for _, want := range []string{"skip", "p-rate svg", "p-lag svg", "results-box", "only-busy", "forget", "dead-why BUTTON"} {
+		if !reached[want] {
+			t.Errorf("Tab does not reach %s; it reaches %v", want, reached)
+		}
+	}
+	p.do(t, chromedp.Focus("#p-rate svg"), chromedp.KeyEvent(kb.End))
+	p.expectText(t, "#said", "scored ")
+}
+
+// The broker goes away, and then the service: the page says which, and why.
+func TestPage_OfAServiceWhoseBrokerIsAway(t *testing.T) {
+	t.Parallel()
+	chrome, l := browser(t), newLab(t, 8)
+	l.produce(t, 0, `{"id":"1","name":"a","value":1,"source":"s"}`)
+	p := open(t, chrome, l.url, 1280, 900, "light")
+	p.expectText(t, "#t-rate-note", "1 records")
+	if err := l.broker.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.expectText(t, "#state", "Not ready")
+	p.expectText(t, "#holds", "broker: no answer within the last 15 s")
+	p.picture(t, "broker-away")
+	p.expectNoFaults(t)
+
+	l.stop()
+	p.expectText(t, "#lost", "Connection lost: no answer at all")
+	p.expectText(t, "#state", "Connection lost")
+	p.expectText(t, "#lost", "Asking again every")
+	p.picture(t, "service-away")
+}
+
+// 256 partitions are all there, and the page stays usable.
+func TestPage_Of256Partitions(t *testing.T) {
+	t.Parallel()
+	chrome, l := browser(t), newLab(t, 256)
+	for i := range 40 {
+		l.produce(t, int32(i*6), fmt.Sprintf(`{"id":"%d","name":"n%d","value":1,"source":"s"}`, i, i))
+	}
+	p := open(t, chrome, l.url, 1280, 900, "light")
+	p.expectText(t, "#tasks-lead", "256 here")
+	p.await(t, "[...document.querySelectorAll('#tasks tr')].filter((r) => r.innerText.includes('running')).length === 256")
+	p.expectText(t, "#t-rate-note", "40 records")
+	p.picture(t, "256-partitions")
+	p.do(t, chromedp.Click("#only-busy"))
+	p.await(t, "document.querySelectorAll('#tasks tr').length < 256")
+	took := eval[float64](t, p, "(() => { const t = performance.now(); render(latest); return performance.now() - t; })()")
+	t.Logf("drawing it anew takes %v", time.Duration(took*float64(time.Millisecond)).Round(time.Millisecond))
+	p.expectNoFaults(t)
+}
