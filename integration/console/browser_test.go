@@ -23,8 +23,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// hangGuard ends what would hang; nothing is measured by it.
-const hangGuard = 2 * time.Minute
+// What ends what would hang: all of a browser, and a wait. Nothing is measured by them.
+const (
+	hangGuard  = 4 * time.Minute
+	awaitGuard = time.Minute
+)
 
 // pictures is where screenshots go, seen from this package.
 const pictures = "../../.cache/console"
@@ -132,6 +135,7 @@ func (p *tab) await(t *testing.T, expression string) {
 	t.Helper()
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
+	patience := time.After(awaitGuard)
 	for {
 		is, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
 		if is && err == nil {
@@ -139,8 +143,8 @@ func (p *tab) await(t *testing.T, expression string) {
 		}
 		select {
 		case <-again.C:
-		case <-p.ctx.Done():
-			t.Fatalf("never true: %s: %v", expression, err)
+		case <-patience:
+			t.Fatalf("never true: %s: %v; the page says\n%s", expression, err, p.text(t, "body"))
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,11 +43,6 @@ func TestPage_OfAServiceThatHasNothing(t *testing.T) {
 	p.picture(t, "empty")
 	p.expectNoFaults(t)
 
-	paint := eval[float64](t, p, "performance.getEntriesByName('first-contentful-paint')[0].startTime")
-	t.Logf("first paint after %.0f ms", paint)
-	if *timed && paint > paintWithin {
-		t.Errorf("first paint after %.0f ms, promised are %d", paint, paintWithin)
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	total := 0.0
@@ -63,6 +59,28 @@ func TestPage_OfAServiceThatHasNothing(t *testing.T) {
 	}
 }
 
+func TestPage_PaintsAtOnce(t *testing.T) { //nolint:paralleltest // measures
+	chrome, l := browser(t), newLab(t, 8)
+	open(t, chrome, l.url, 1280, 900, "light").expectFirstPaint(t)
+}
+
+// expectFirstPaint loads the page again a few times; it tells the median.
+func (p *tab) expectFirstPaint(t *testing.T) {
+	t.Helper()
+	const paint = "performance.getEntriesByName('first-contentful-paint')[0]"
+	var took []float64
+	for range 5 {
+		p.do(t, chromedp.Reload())
+		p.await(t, paint)
+		took = append(took, eval[float64](t, p, paint+".startTime"))
+	}
+	slices.Sort(took)
+	t.Logf("first paint after %.0f ms (of five: %.0f to %.0f)", took[2], took[0], took[4])
+	if *timed && took[2] > paintWithin {
+		t.Errorf("first paint after %.0f ms, promised are %d", took[2], paintWithin)
+	}
+}
+
 // A page with something of everything, light and dark, wide and narrow; contents are
 // there with the token and not without.
 func TestPage_OfABusyService(t *testing.T) {
@@ -73,7 +91,7 @@ func TestPage_OfABusyService(t *testing.T) {
 	p.expectText(t, "#t-rate-note", "206 records")
 	p.expectText(t, "#dead-why", "malformed_json")
 	p.expectText(t, "#dead-why", "dlq redrive --class invalid_field --stage decode --dry-run")
-	p.expectText(t, "#t-retry", "1")
+	p.await(t, "/^[1-9]/.test(document.querySelector('#t-retry').innerText)")
 	p.expectText(t, "#tiers", "(in ")
 	p.expectText(t, "#tasks", "this process (")
 	p.await(t, "document.querySelector('#p-rate svg').getAttribute('aria-label').includes('scored now')")
@@ -104,7 +122,7 @@ func TestPage_OfABusyService(t *testing.T) {
 	narrow.expectText(t, "#dead-recent", "secret ten")
 	narrow.await(t, "document.querySelector('#p-rate svg').getAttribute('aria-label').includes('scored now')")
 	if wide := eval[int](t, narrow, "document.documentElement.scrollWidth"); wide > 400 {
-		t.Errorf("on a screen of 400 pixels the page is %d wide", wide)
+		t.Errorf("on a screen of 400 pixels the page is %d wide: %s", wide, eval[string](t, narrow, "[...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > 400 && !e.closest('.scroll, code, svg')).map((e) => e.tagName + '#' + e.id + '.' + e.className).join(' ')"))
 	}
 	narrow.picture(t, "narrow")
 	narrow.expectNoFaults(t)
@@ -114,24 +132,24 @@ func TestPage_OfABusyService(t *testing.T) {
 // shows that it has the focus, and plots can be read with the arrow keys.
 func (l *lab) expectKeyboard(t *testing.T, p *tab) {
 	t.Helper()
-	eval[bool](t, p, "document.activeElement.blur(), document.getSelection().removeAllRanges(), window.scrollTo(0, 0), true")
+	p.do(t, chromedp.Focus(".skip"))
 	reached := make(map[string]bool)
 	for range 60 {
-		p.do(t, chromedp.KeyEvent(kb.Tab))
 		at := eval[struct {
 			What    string
 			Outline float64
 		}](t, p, `(() => {
 			const e = document.activeElement, s = getComputedStyle(e);
-			return { what: e.id || e.className.baseVal || e.className || e.closest('[id]')?.id + ' ' + e.tagName, outline: s.outlineStyle === 'none' ? 0 : parseFloat(s.outlineWidth) };
+			return { what: e === document.body ? 'BODY' : e.id || e.getAttribute('class') || e.closest('[id]')?.id + ' ' + e.tagName, outline: s.outlineStyle === 'none' ? 0 : parseFloat(s.outlineWidth) };
 		})()`)
-		if strings.HasSuffix(at.What, "BODY") {
+		if at.What == "BODY" {
 			break
 		}
 		if at.Outline < 2 {
 			t.Errorf("%s does not show that it has the focus", at.What)
 		}
 		reached[at.What] = true
+		p.do(t, chromedp.KeyEvent(kb.Tab))
 	}
 	for _, want := range []string{"skip", "p-rate svg", "p-lag svg", "results-box", "only-busy", "forget", "dead-why BUTTON"} {
 		if !reached[want] {
@@ -148,7 +166,7 @@ func TestPage_OfAServiceWhoseBrokerIsAway(t *testing.T) {
 	chrome, l := browser(t), newLab(t, 8)
 	l.produce(t, 0, `{"id":"1","name":"a","value":1,"source":"s"}`)
 	p := open(t, chrome, l.url, 1280, 900, "light")
-	p.expectText(t, "#t-rate-note", "1 records")
+	p.expectText(t, "#t-rate-note", "1 record in all")
 	if err := l.broker.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -145,7 +145,8 @@ function reasons(o) {
   const s = o.service, out = [];
   if (s.hold) out.push(s.hold);
   for (const c of s.readiness) if (!c.ok) out.push(c.name + ': ' + (c.detail || 'not well'));
-  for (const c of s.checks) if (!c.ok && !out.some((t) => t.includes(c.detail))) out.push(c.name.replaceAll('_', ' ') + ': ' + (c.detail || 'not well'));
+  // What the last look found says the same again while no broker answers.
+  if (!out.length) for (const c of s.checks) if (!c.ok) out.push(c.name.replaceAll('_', ' ') + ': ' + (c.detail || 'not well'));
   for (const r of s.restores) out.push(`partition ${r.partition}: restoring its state, ${count(r.records)} of about ${count(r.estimated_records)} records read`);
   if (s.stalled) out.push('given up, because they made no progress: tasks ' + s.stalled.join(', ') + '. Restart the process.');
   return out;
@@ -182,7 +183,7 @@ function split(text) {
 function renderTiles(o) {
   const t = o.throughput;
   tile('t-rate', ...split(count(t.records_per_second)).map((p, i) => i ? p + '/s' : p));
-  put('t-rate-note', `${count(t.records)} records in all`);
+  put('t-rate-note', `${count(t.records)} ${t.records === 1 ? 'record' : 'records'} in all`);
   tile('t-lag', ...split(count(o.lag.records)));
   put('t-lag-note', o.lag.records === 1 ? 'record behind' : 'records behind');
   tile('t-age', ...split(seconds(o.lag.seconds)));
@@ -193,9 +194,9 @@ function renderTiles(o) {
   put('t-e2e-note', i < 0 ? 'no result yet' : `p50 at ${clock(memory.at[i], true)}; p99 ${seconds(memory.end_to_end_p99_seconds[i])}`);
   const waiting = o.tiers.reduce((n, tier) => n + tier.waiting, 0) + o.parked;
   tile('t-retry', ...split(count(waiting)));
-  put('t-retry-note', o.parked ? `${count(o.parked)} of them parked behind their series` : 'in retry tiers');
+  put('t-retry-note', o.parked ? `${count(o.parked)} of them parked behind their series` : 'offsets in retry tiers');
   tile('t-dead', ...split(count(t.dead)));
-  put('t-dead-note', `of ${count(t.records)} records since the start`);
+  put('t-dead-note', `of ${count(t.records)} since the start`);
 }
 
 function renderStart(o) {

@@ -153,7 +153,7 @@ class TimePlot {
         out.push(svg('path', { class: 'fill ' + series.color, d: `${path}L${r[r.length - 1][0].toFixed(1)} ${base}L${r[0][0].toFixed(1)} ${base}Z` }));
       }
       const d = r.length === 1 ? path + 'h0.01' : path;
-      out.push(svg('path', { class: 'line ' + series.color, d, 'stroke-dasharray': r.length > 1 && series.dash || 'none' }));
+      out.push(svg('path', { class: `line ${series.color}${r.length === 1 ? ' alone' : ''}`, d, 'stroke-dasharray': r.length > 1 && series.dash || 'none' }));
     }
     return out;
   }
@@ -251,11 +251,13 @@ class Histogram {
 
   describe(total) {
     const at = (q) => {
+      if (!total) return '';
       let sum = 0;
       const i = this.counts.findIndex((n) => (sum += n) >= q * total);
       return trim((i + 0.5) / this.counts.length * this.axis);
     };
-    const text = total ? `${count(total)} results, half of them between ${at(0.25)} and ${at(0.75)}` : '';
+    const middle = at(0.25) === at(0.75) ? `most near ${at(0.5)}` : `half between ${at(0.25)} and ${at(0.75)}`;
+    const text = total ? `${count(total)} ${total === 1 ? 'result' : 'results'}, ${middle}` : '';
     this.note.textContent = text;
     this.root.setAttribute('aria-label', this.title + ': ' + (text || 'none yet'));
   }
