@@ -11,6 +11,8 @@ var (
 	deadLetterHeaders string
 	//go:embed model.v1.json
 	model string
+	//go:embed overview.v1.json
+	overview string
 )
 
 // Signal returns the schema pulse.signal/1 of input records.
@@ -21,6 +23,9 @@ func Result() string { return result }
 
 // Model returns the schema pulse.model/1 of model snapshots.
 func Model() string { return model }
+
+// Overview returns the schema pulse.overview/1 of what GET /api/overview answers.
+func Overview() string { return overview }
 
 // DeadLetterHeaders returns the schema of a dead letter's headers, taken as
 // one object of name to text.

@@ -35,7 +35,7 @@ func mayImport() map[string][]string {
 		"internal/broker":     engine,
 		"internal/deadletter": {"internal/pulse", "internal/codec", "internal/pipeline"},
 		"internal/enricher":   {"internal/pulse", "internal/pipeline"},
-		"internal/console":    engine,
+		"internal/console":    {"internal/pulse", "internal/pipeline"},
 		"internal/devbroker":  nil,
 		"internal/bench":      nil,
 		"internal/ndjson":     nil,
@@ -65,7 +65,8 @@ func owners() map[string][]string {
 		"github.com/kelseyhightower":          {"internal/config"},
 		"golang.org/x/sync/errgroup":          {"internal/app", "internal/broker", "internal/enricher", "internal/bench"},
 		"github.com/sony/gobreaker":           {"internal/enricher"},
-		"github.com/prometheus/client_golang": {"internal/app", "internal/broker", "internal/pipeline", "internal/enricher", "internal/ops", "internal/cli", "integration"},
+		"github.com/prometheus/client_golang": {"internal/app", "internal/broker", "internal/pipeline", "internal/enricher", "internal/ops", "internal/cli", "internal/console", "integration"},
+		"github.com/chromedp":                 {"integration"},
 	}
 }
 
