@@ -67,7 +67,7 @@ type tab struct {
 }
 
 // open shows an address in a new tab.
-func open(t *testing.T, browser context.Context, url string, width, height int64, scheme string) *tab {
+func open(browser context.Context, t *testing.T, url string, width, height int64, scheme string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)

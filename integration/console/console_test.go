@@ -29,7 +29,7 @@ const maxPageBytes = 300_000
 func TestPage_OfAServiceThatHasNothing(t *testing.T) {
 	t.Parallel()
 	chrome, l := browser(t), newLab(t, 8)
-	p := open(t, chrome, l.url, 1280, 900, "light")
+	p := open(chrome, t, l.url, 1280, 900, "light")
 	p.expectText(t, "#state", "Ready, idle")
 	p.expectText(t, "#start", "kcat -P -b "+l.broker.Addrs()[0]+" -t pulse.signals")
 	p.await(t, "document.querySelectorAll('#tasks tr').length === 8 && document.querySelector('#tasks').innerText.includes('running')")
@@ -61,7 +61,7 @@ func TestPage_OfAServiceThatHasNothing(t *testing.T) {
 
 func TestPage_PaintsAtOnce(t *testing.T) { //nolint:paralleltest // measures
 	chrome, l := browser(t), newLab(t, 8)
-	open(t, chrome, l.url, 1280, 900, "light").expectFirstPaint(t)
+	open(chrome, t, l.url, 1280, 900, "light").expectFirstPaint(t)
 }
 
 // expectFirstPaint loads the page again a few times; it tells the median.
@@ -87,7 +87,7 @@ func TestPage_OfABusyService(t *testing.T) {
 	t.Parallel()
 	chrome, l := browser(t), newLab(t, 8, enricher(t), "PULSE_RETRY_DELAYS=1m,5m")
 	l.busy(t)
-	p := open(t, chrome, l.url, 1280, 900, "light")
+	p := open(chrome, t, l.url, 1280, 900, "light")
 	p.expectText(t, "#t-rate-note", "206 records")
 	p.expectText(t, "#dead-why", "malformed_json")
 	p.expectText(t, "#dead-why", "dlq redrive --class invalid_field --stage decode --dry-run")
@@ -109,7 +109,7 @@ func TestPage_OfABusyService(t *testing.T) {
 	p.picture(t, "light")
 	l.expectKeyboard(t, p)
 
-	dark := open(t, chrome, l.url+"#token="+token, 1280, 900, "dark")
+	dark := open(chrome, t, l.url+"#token="+token, 1280, 900, "dark")
 	dark.expectText(t, "#dead-recent", "secret ten")
 	if at := eval[string](t, dark, "location.href"); strings.Contains(at, token) {
 		t.Errorf("the token stays in the address: %s", at)
@@ -118,7 +118,7 @@ func TestPage_OfABusyService(t *testing.T) {
 	dark.picture(t, "dark")
 	dark.expectNoFaults(t)
 
-	narrow := open(t, chrome, l.url+"#token="+token, 400, 800, "light")
+	narrow := open(chrome, t, l.url+"#token="+token, 400, 800, "light")
 	narrow.expectText(t, "#dead-recent", "secret ten")
 	narrow.await(t, "document.querySelector('#p-rate svg').getAttribute('aria-label').includes('scored now')")
 	if wide := eval[int](t, narrow, "document.documentElement.scrollWidth"); wide > 400 {
@@ -165,7 +165,7 @@ func TestPage_OfAServiceWhoseBrokerIsAway(t *testing.T) {
 	t.Parallel()
 	chrome, l := browser(t), newLab(t, 8)
 	l.produce(t, 0, `{"id":"1","name":"a","value":1,"source":"s"}`)
-	p := open(t, chrome, l.url, 1280, 900, "light")
+	p := open(chrome, t, l.url, 1280, 900, "light")
 	p.expectText(t, "#t-rate-note", "1 record in all")
 	if err := l.broker.Close(); err != nil {
 		t.Fatal(err)
@@ -189,7 +189,7 @@ func TestPage_Of256Partitions(t *testing.T) {
 	for i := range 40 {
 		l.produce(t, int32(i*6), fmt.Sprintf(`{"id":"%d","name":"n%d","value":1,"source":"s"}`, i, i))
 	}
-	p := open(t, chrome, l.url, 1280, 900, "light")
+	p := open(chrome, t, l.url, 1280, 900, "light")
 	p.expectText(t, "#tasks-lead", "256 here")
 	p.await(t, "[...document.querySelectorAll('#tasks tr')].filter((r) => r.innerText.includes('running')).length === 256")
 	p.expectText(t, "#t-rate-note", "40 records")

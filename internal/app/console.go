@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"pulse-scorer/internal/broker"
@@ -26,9 +27,11 @@ func newConsole(s *Service, contents bool) (*console.Console, error) {
 func environment(c config.Config) string {
 	set := []string{"PULSE_BROKERS=" + quoted(strings.Join(c.Brokers, ","))}
 	for _, v := range []struct{ name, value, usual string }{
-		{"PULSE_GROUP", c.Group, "pulse-scorer"}, {"PULSE_TOPIC_INPUT", c.TopicInput, "pulse.signals"},
+		{"PULSE_GROUP", c.Group, "pulse-scorer"},
+		{"PULSE_TOPIC_INPUT", c.TopicInput, "pulse.signals"},
 		{"PULSE_TOPIC_OUTPUT", c.TopicOutput, "pulse.signals.scored"},
-		{"PULSE_TOPIC_DLQ", c.TopicDLQ, c.TopicInput + "." + c.Group + ".dlq"}, {"PULSE_TOPIC_RETRY", c.TopicRetry, c.TopicInput + "." + c.Group + ".retry"},
+		{"PULSE_TOPIC_DLQ", c.TopicDLQ, c.TopicInput + "." + c.Group + ".dlq"},
+		{"PULSE_TOPIC_RETRY", c.TopicRetry, c.TopicInput + "." + c.Group + ".retry"},
 	} {
 		if v.value != v.usual {
 			set = append(set, v.name+"="+quoted(v.value))
@@ -73,7 +76,7 @@ func (h *health) view() console.View {
 	}
 	if h.enrichers != nil {
 		required, optional := h.enrichers.Down()
-		v.EnrichersDown = append(required, optional...)
+		v.EnrichersDown = slices.Concat(required, optional)
 	}
 	if s.Health != nil {
 		v.CheckedAt = s.Health.At

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,9 +33,9 @@ const mark = "what-a-sender-wrote"
 func testConsole(tb testing.TB, now func() time.Time) (c *Console, scored prometheus.Counter) {
 	tb.Helper()
 	registry := prometheus.NewRegistry()
-	records := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pulse_records_total"}, []string{"outcome"})
-	lag := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "pulse_consumer_lag_records"}, []string{"topic", "partition"})
-	took := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pulse_end_to_end_seconds", Buckets: []float64{0.001, 0.01, 0.1}})
+	records := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pulse_records_total", Help: "records"}, []string{"outcome"})
+	lag := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "pulse_consumer_lag_records", Help: "lag"}, []string{"topic", "partition"})
+	took := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pulse_end_to_end_seconds", Help: "time", Buckets: []float64{0.001, 0.01, 0.1}})
 	registry.MustRegister(records, lag, took)
 	lag.WithLabelValues("t", "0").Set(3)
 	lag.WithLabelValues("t", "1").Set(4)
@@ -156,7 +157,7 @@ func TestMemory_IsBounded(t *testing.T) {
 	if n := len(c.history.after(time.Time{})); n != samples {
 		t.Errorf("%d samples are kept, want %d", n, samples)
 	}
-	if n := len(c.history.after(at.Add(-3*SampleEvery))); n != 3 {
+	if n := len(c.history.after(at.Add(-3 * SampleEvery))); n != 3 {
 		t.Errorf("%d samples came after the third last, want 3", n)
 	}
 	if n := len(c.seen.failed); n != faults {
@@ -198,9 +199,14 @@ func TestFollow_AsksOnlyWhileSomebodyLooks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := testConsole(t, time.Now)
-		asked := 0
+		var asked atomic.Int64
+		lastAnswer := func() owners {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.owners
+		}
 		c.deps.Owners = func(context.Context) (map[int32]string, error) {
-			if asked++; asked > 1 {
+			if asked.Add(1) > 1 {
 				return nil, errors.New("away")
 			}
 			return map[int32]string{0: "me"}, nil
@@ -210,18 +216,18 @@ func TestFollow_AsksOnlyWhileSomebodyLooks(t *testing.T) {
 		go func() { done <- c.Follow(ctx) }()
 		<-time.After(time.Minute)
 		synctest.Wait()
-		if asked != 0 {
-			t.Errorf("asked %d times while nobody looked", asked)
+		if n := asked.Load(); n != 0 {
+			t.Errorf("asked %d times while nobody looked", n)
 		}
 		get(t, c.Pages(), "/api/overview")
 		synctest.Wait()
-		if asked != 1 || c.owners.of[0] != "me" {
-			t.Errorf("asked %d times at the first look, want once: %+v", asked, c.owners)
+		if n, last := asked.Load(), lastAnswer(); n != 1 || last.of[0] != "me" {
+			t.Errorf("asked %d times at the first look, want once: %+v", n, last)
 		}
 		<-time.After(10 * time.Minute)
 		synctest.Wait()
-		if asked < 2 || asked > 4 || c.owners.fault == "" || c.owners.of[0] != "me" {
-			t.Errorf("asked %d times in all, want 3 or so, and the last answer stays: %+v", asked, c.owners)
+		if n, last := asked.Load(), lastAnswer(); n < 2 || n > 4 || last.fault == "" || last.of[0] != "me" {
+			t.Errorf("asked %d times in all, want 3 or so, and the last answer stays: %+v", n, last)
 		}
 		cancel()
 		if err := <-done; err != nil {

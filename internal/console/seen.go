@@ -34,15 +34,17 @@ type failures struct {
 }
 
 type result struct {
+	pipeline.SeenResult
+
 	seq int64
 	at  time.Time
-	pipeline.SeenResult
 }
 
 type letter struct {
+	pipeline.SeenLetter
+
 	seq int64
 	at  time.Time
-	pipeline.SeenLetter
 }
 
 // Saw implements pipeline.Watcher.
@@ -72,16 +74,16 @@ func (s *seen) Saw(b *pipeline.Sight) {
 	for i := range b.Results {
 		r, seq := s.results.next()
 		r.seq, r.at = seq, at
-		content := r.Content
+		content := append(r.Content[:0], b.Results[i].Content...)
 		r.SeenResult = b.Results[i]
-		r.Content = append(content[:0], b.Results[i].Content...)
+		r.Content = content
 	}
 	for i := range b.Letters {
 		l, seq := s.letters.next()
 		l.seq, l.at = seq, at
-		key, value := l.Key, l.Value
+		key, value := append(l.Key[:0], b.Letters[i].Key...), append(l.Value[:0], b.Letters[i].Value...)
 		l.SeenLetter = b.Letters[i]
-		l.Key, l.Value = append(key[:0], l.Key...), append(value[:0], l.Value...)
+		l.Key, l.Value = key, value
 	}
 }
 

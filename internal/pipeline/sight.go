@@ -6,7 +6,7 @@ import "pulse-scorer/internal/pulse"
 type Watcher interface {
 	// Saw is called once for each batch that has committed, by the goroutine of its
 	// task, and must not wait. What it is shown is valid until it returns.
-	Saw(*Sight)
+	Saw(batch *Sight)
 }
 
 // Measure is a score that is counted by its size. The set is closed.
@@ -79,6 +79,7 @@ type SeenResult struct {
 // repeat it: they are empty when nobody may see them.
 type SeenLetter struct {
 	Fault
+
 	Partition int32
 	Offset    int64
 	RecordMs  int64

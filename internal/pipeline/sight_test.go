@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -81,13 +82,18 @@ func TestSight_ShowsOnlyWhatHasCommitted(t *testing.T) {
 		t.Errorf("seen %d batches, %d scored, %d with quality, %d with trust; want 1, 3, 2, 1", seen.batches, seen.scored, seen.quality, seen.trust)
 	}
 	want := map[Fault]uint32{{pulse.InvalidField, StageDecode}: 1, {pulse.MalformedJSON, StageDecode}: 1}
-	if len(seen.failed) != 2 || seen.failed[Fault{pulse.InvalidField, StageDecode}] != 1 || seen.failed[Fault{pulse.MalformedJSON, StageDecode}] != 1 {
+	if !maps.Equal(seen.failed, want) {
 		t.Errorf("dead letters %v, want %v", seen.failed, want)
 	}
 	if len(seen.results) != 3 || len(seen.letters) != 2 {
 		t.Fatalf("%d results and %d letters are shown, want 3 and 2", len(seen.results), len(seen.letters))
 	}
-	r, l := seen.results[2], seen.letters[1]
+	seen.expectContents(t)
+}
+
+func (o *onlooker) expectContents(t *testing.T) {
+	t.Helper()
+	r, l := o.results[2], o.letters[1]
 	if r.Kind != pulse.Forecasted || !r.Trust.Valid || r.Offset != 2 || !bytes.Contains(r.Content, []byte(`"id":"3"`)) {
 		t.Errorf("result %+v: %s", r, r.Content)
 	}
