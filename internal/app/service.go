@@ -75,12 +75,12 @@ func NewService(ctx context.Context, c config.Config, deps Deps) (*Service, erro
 	if err != nil {
 		return nil, faultsOf(err)
 	}
-	s.health = &health{enrichers: s.enrichers, build: deps.Build, group: c.Group, now: deps.Now, began: deps.Now()}
-	if s.console, err = newConsole(s, token != nil); err != nil {
-		return nil, err
-	}
 	newTask, err := s.taskMaker(token != nil)
 	if err != nil {
+		return nil, err
+	}
+	s.health = &health{enrichers: s.enrichers, build: deps.Build, group: c.Group, now: deps.Now, began: deps.Now()}
+	if s.console, err = newConsole(s, token != nil); err != nil {
 		return nil, err
 	}
 	s.engine, err = broker.New(conn, set, broker.Deps{

@@ -175,3 +175,33 @@ func (*sunk) From(int, int64) (refused Destination, ok bool) { return 0, false }
 
 // Append implements Sink.
 func (*sunk) Append(Destination, []byte, []byte, []Header) {}
+
+// BenchmarkSight is what watching costs, a batch of 500 records at a time.
+func BenchmarkSight(b *testing.B) {
+	for name, w := range map[string]Watcher{"alone": nil, "watched": nobody{}} {
+		b.Run(name, func(b *testing.B) {
+			set, out := v2Settings(), new(sunk)
+			set.State.DedupeMaxIDs = 100_000
+			task, err := New(set, Deps{
+				Profile: profileFor(&set), Metrics: NewMetrics(prometheus.NewRegistry()), Now: wall, Watcher: w, Contents: true,
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			records := make([]*Record, 500)
+			b.ReportAllocs()
+			for done := 0; done < b.N; done += len(records) {
+				b.StopTimer()
+				for i := range records {
+					records[i] = signalAt(int64(done+i), fmt.Sprintf(`{"id":"%d","name":"a%d","value":1,"source":"s"}`, done+i, i%50))
+				}
+				b.StartTimer()
+				for _, r := range records {
+					task.Process(r, out)
+				}
+				task.Seal(wallMs, out)
+				task.Commit()
+			}
+		})
+	}
+}
