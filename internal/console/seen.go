@@ -74,14 +74,16 @@ func (s *seen) Saw(b *pipeline.Sight) {
 	for i := range b.Results {
 		r, seq := s.results.next()
 		r.seq, r.at = seq, at
-		content := append(r.Content[:0], b.Results[i].Content...)
+		r.Content = append(r.Content[:0], b.Results[i].Content...)
+		content := r.Content
 		r.SeenResult = b.Results[i]
 		r.Content = content
 	}
 	for i := range b.Letters {
 		l, seq := s.letters.next()
 		l.seq, l.at = seq, at
-		key, value := append(l.Key[:0], b.Letters[i].Key...), append(l.Value[:0], b.Letters[i].Value...)
+		l.Key, l.Value = append(l.Key[:0], b.Letters[i].Key...), append(l.Value[:0], b.Letters[i].Value...)
+		key, value := l.Key, l.Value
 		l.SeenLetter = b.Letters[i]
 		l.Key, l.Value = key, value
 	}
