@@ -84,11 +84,11 @@ build: ## build bin/pulse-scorer (its version comes from git, through the build 
 
 .PHONY: test
 test: ## all tests that need no real Kafka
-	$(GO) test -timeout 5m $(TESTFLAGS) ./...
+	$(GO) test -timeout 10m $(TESTFLAGS) ./...
 
 .PHONY: race
 race: ## the same under the race detector (needs a C compiler)
-	$(GO) test -race -timeout 15m $(TESTFLAGS) ./...
+	$(GO) test -race -timeout 25m $(TESTFLAGS) ./...
 
 .PHONY: lint
 lint: $(GOLANGCI) ## all linters, with the reasons for those that are off in .golangci.yml
