@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -110,7 +111,12 @@ func (w *modelWriter) write(ctx context.Context) bool {
 	w.waiting = make(map[int32][]byte)
 	w.mu.Unlock()
 	for task, snapshot := range batch {
-		if err := w.writeOne(ctx, task, snapshot); err != nil {
+		err := w.writeOne(ctx, task, snapshot)
+		if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+			w.keep(batch) // the service stops: run writes once more what is left
+			return false
+		}
+		if err != nil {
 			w.written.WithLabelValues(resultFailed).Inc()
 			w.log.Warn("a snapshot of a model was not written; the service goes on without", slog.Int("task", int(task)), slog.Any("err", err))
 			w.keep(batch)

@@ -72,6 +72,40 @@ func TestModels_AFailureStopsNothing(t *testing.T) {
 	})
 }
 
+// stuck is a models topic that does not answer before its first call is given up.
+type stuck struct{ calls int }
+
+func (s *stuck) Publish(ctx context.Context, _ int32, _ time.Time, _, _ []byte) error {
+	if s.calls++; s.calls > 1 {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (s *stuck) Close() {}
+
+// A write that the service's end cuts short is no failure: it is written then.
+func TestModels_WhatTheEndCutsShortIsWrittenThen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		registry := prometheus.NewRegistry()
+		w := newModelWriter(&stuck{}, Deps{Log: slog.New(slog.DiscardHandler), Now: time.Now}, registry)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- w.run(ctx) }()
+		w.Offer(3, []byte("first"))
+		synctest.Wait()
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if failed, written := counted(t, registry, "failed"), counted(t, registry, "written"); failed != 0 || written != 1 {
+			t.Errorf("%v failed, %v written, want 0 and 1", failed, written)
+		}
+	})
+}
+
 // counted is metric pulse_model_snapshots_total.
 func counted(t *testing.T, r prometheus.Gatherer, result string) float64 {
 	t.Helper()
