@@ -42,7 +42,9 @@ func (t *Task) observe(p *passage, first bool) scoring.Seen {
 		s.Features(&source, &p.features)
 		p.told = true
 	}
-	return scoring.Seen{Anomaly: reading.Anomaly, Continuity: reading.Continuity, Reliability: source.Reliability()}
+	return scoring.Seen{
+		Anomaly: reading.Anomaly, Continuity: reading.Continuity, Reliability: source.Reliability(), UsualGap: reading.UsualGap,
+	}
 }
 
 // blame counts a bad record against its source. One that nothing good has come of

@@ -29,7 +29,8 @@ type Ingest struct {
 
 // Quality has the parts of a raw signal's quality, each in [0,1].
 type Quality struct {
-	// Freshness is the recency, rounded like it.
+	// Freshness is the recency, or, in a series whose observations lie further apart
+	// than it reaches, the same by the series' own gaps; rounded like it.
 	Freshness float64
 	// Normality is 1 less the anomaly score.
 	Normality float64

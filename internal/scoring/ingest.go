@@ -13,6 +13,9 @@ type Seen struct {
 	// how surely the value is out of the ordinary, what part of the observations
 	// due has come, and what part of the source's records was good.
 	Anomaly, Continuity, Reliability float64
+	// UsualGap is how many seconds lie between two observations of the series, 0 when
+	// that is not known yet.
+	UsualGap float64
 }
 
 // Ingest scores one observation: freshness, anomaly, tag of the name, trust
@@ -39,7 +42,7 @@ func (p *Profile) Ingest(sig *pulse.Signal, nowMicros int64, seen Seen) pulse.In
 		found.AnomalyScore = pulse.Some(score)
 		found.AnomalyFlag = score >= p.Anomaly.Threshold
 		found.Quality = pulse.Quality{
-			Freshness:   found.RecencyScore,
+			Freshness:   roundTo(p.Recency.freshness(nowMicros, sig.Timestamp.Micros, seen.UsualGap), p.ScoreDecimals),
 			Normality:   roundTo(1-score, p.ScoreDecimals),
 			Continuity:  roundTo(unit(seen.Continuity), p.ScoreDecimals),
 			Reliability: roundTo(unit(seen.Reliability), p.ScoreDecimals),

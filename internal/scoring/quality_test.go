@@ -66,6 +66,27 @@ func TestQuality_IsMonotoneInEachPart(t *testing.T) {
 	}
 }
 
+// Freshness has the longer of a week and two usual gaps of the series; recency has a week.
+func TestFreshness_GoesByTheSeries(t *testing.T) {
+	t.Parallel()
+	const day = 24 * 3600.0
+	for _, tt := range []struct{ age, gap, freshness, recency float64 }{
+		{3.5 * day, 0, 0.5, 0.5},          // not known yet
+		{3.5 * day, 1, 0.5, 0.5},          // every second
+		{3.5 * day, 30 * day, 0.942, 0.5}, // monthly
+		{30 * day, 30 * day, 0.5, 0},
+		{60 * day, 30 * day, 0, 0},
+		{-1, 30 * day, 1, 1},
+		{30 * day, math.MaxFloat64, 1, 0},
+	} {
+		got := scoredRaw(tt.age, Seen{Continuity: 1, Reliability: 1, UsualGap: tt.gap}).Ingest
+		if got.Quality.Freshness != tt.freshness || got.RecencyScore != tt.recency {
+			t.Errorf("%v old, a gap of %v: freshness %v, recency %v; want %v, %v", tt.age, tt.gap,
+				got.Quality.Freshness, got.RecencyScore, tt.freshness, tt.recency)
+		}
+	}
+}
+
 func TestQuality_IsNotOfParityNorOfForecasts(t *testing.T) {
 	t.Parallel()
 	sig := &pulse.Signal{Name: "x", Value: 1}

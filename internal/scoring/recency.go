@@ -14,14 +14,24 @@ type RecencyRules struct {
 	// MaxAheadMicros is how far ahead of its record's time an observation may be;
 	// 0 is any distance.
 	MaxAheadMicros int64
+	// FreshGaps is how many usual gaps of its series an observation has something left
+	// of its freshness, if that is longer than MaxAgeSeconds.
+	FreshGaps float64
 }
 
 // score is 1 at the observation's own time and later, and falls in a straight
 // line to 0 at MaxAgeSeconds. A time in the future, however far, is fresh
 // (iris_trust.py:27-40).
 func (r RecencyRules) score(nowMicros, timestampMicros int64) float64 {
+	return r.freshness(nowMicros, timestampMicros, 0)
+}
+
+// freshness is the score by the series' own measure: a figure of last month is not
+// stale where there is one a month, and comes weeks after its date
+// (TestFreshness_GoesByTheSeries). usualGap is in seconds, 0 when not known.
+func (r RecencyRules) freshness(nowMicros, timestampMicros int64, usualGap float64) float64 {
 	age := float64(microsBetween(timestampMicros, nowMicros)) / 1e6
-	return max(0, min(1, 1-age/r.MaxAgeSeconds))
+	return max(0, min(1, 1-age/max(r.MaxAgeSeconds, float64(r.FreshGaps*usualGap))))
 }
 
 // microsBetween is to - from, held at the ends of the range instead of

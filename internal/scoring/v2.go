@@ -21,6 +21,7 @@ func (p *Profile) v2Ingest() {
 	p.RawQuality = true
 	p.RawTrust, p.RawAlignment = pulse.Optional{}, pulse.Optional{}
 	p.Recency.MaxAheadMicros = 5 * 60 * 1_000_000
+	p.Recency.FreshGaps = 2
 	p.Anomaly = AnomalyRules{Threshold: anomaly.DefaultThreshold, ScoreDecimals: 6}
 	p.SignalTags.Whole = true
 }

@@ -56,13 +56,22 @@ func (c *cadence) observe(timestampMicros int64) (continuity float64) {
 	return continuity
 }
 
+// usualGap is the longest gap, in seconds, that is still usual; 0 before a cadence is one.
+func (c *cadence) usualGap() float64 {
+	if c.gaps < knownGaps {
+		return 0
+	}
+	return max(c.usual, c.long)
+}
+
 // continuity is 1 while the gap is at most half a usual one late, and 1/n when n
 // were due by the same measure.
 func (c *cadence) continuity() float64 {
-	if c.gaps < knownGaps {
+	usual := c.usualGap()
+	if usual == 0 {
 		return 1
 	}
-	return 1 / max(1, c.gap/max(c.usual, c.long)-jitter)
+	return 1 / max(1, c.gap/usual-jitter)
 }
 
 func (c *cadence) learn() {

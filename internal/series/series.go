@@ -23,6 +23,9 @@ type Reading struct {
 	// Continuity is in (0,1]: the part of the observations that were due since
 	// the last one that has come.
 	Continuity float64
+	// UsualGap is the time between two observations of the series in seconds, a long
+	// one that is still usual; 0 as long as too little is known.
+	UsualGap float64
 }
 
 // Observe takes the next observation of the series: a finite value and the time
@@ -30,7 +33,8 @@ type Reading struct {
 func (s *Series) Observe(value float64, timestampMicros int64) Reading {
 	s.anomaly = unit(s.detector.Next(timestampMicros, value))
 	s.level.observe(value)
-	return Reading{Anomaly: s.anomaly, Continuity: s.cadence.observe(timestampMicros)}
+	continuity := s.cadence.observe(timestampMicros)
+	return Reading{Anomaly: s.anomaly, Continuity: continuity, UsualGap: s.cadence.usualGap()}
 }
 
 // Trust is what is known of the stream's scores.

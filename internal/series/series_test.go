@@ -134,7 +134,8 @@ func TestSeries_ObserveAllocatesNothing(t *testing.T) {
 // sane holds that everything a series says is in its bounds.
 func sane(tb testing.TB, s *series.Series, src *series.Source, reading series.Reading) {
 	tb.Helper()
-	if !(reading.Anomaly >= 0 && reading.Anomaly <= 1) || !(reading.Continuity > 0 && reading.Continuity <= 1) {
+	if !(reading.Anomaly >= 0 && reading.Anomaly <= 1) || !(reading.Continuity > 0 && reading.Continuity <= 1) ||
+		!(reading.UsualGap >= 0 && reading.UsualGap <= math.MaxFloat64) {
 		tb.Fatalf("reading %+v", reading)
 	}
 	if r := src.Reliability(); !(r >= 0 && r <= 1) {
