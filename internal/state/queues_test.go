@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 )
@@ -113,5 +114,32 @@ func TestDecodeParked_ReadsTheBeginningOnly(t *testing.T) {
 	}
 	if _, begin, ok, err := DecodeParked([]byte("q/\x01s\x01n"+string(make([]byte, 16))), nil); begin != nil || !ok || err != nil {
 		t.Errorf("tombstone: %q, %v, %v", begin, ok, err)
+	}
+}
+
+// A signal that fails once more waits as it did before. The time given last in its new
+// tier is written all the same: a task that is restored would else give earlier ones,
+// which would wait behind it.
+func TestSeal_WritesATimeThatAloneHasChanged(t *testing.T) {
+	t.Parallel()
+	task := newTask(t, testSettings())
+	id, _ := task.Look([]byte("1"), []byte("c"))
+	task.Await(id)
+	task.SetNotBefore(1, 5000)
+	log := sealed(task, 1000)
+	task.Await(id)
+	task.SetNotBefore(2, 30_000)
+	log = append(log, sealed(task, 2000)...)
+	again := newTask(t, testSettings())
+	for _, c := range log {
+		if err := again.Restore(c.key, c.value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := again.Restored(); err != nil {
+		t.Fatal(err)
+	}
+	if got := again.NotBefore(); !slices.Equal(got, []int64{5000, 30_000}) {
+		t.Errorf("restored times are %v, want 5000 and 30000", got)
 	}
 }

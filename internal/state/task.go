@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"slices"
 
 	"pulse-scorer/internal/learn"
 	"pulse-scorer/internal/series"
@@ -221,7 +222,7 @@ func (t *Task) undoTo(l logLengths) {
 
 // changed is asked when nothing is sealed: the logs are the open batch's.
 func (t *Task) changed() bool {
-	return t.logs() != logLengths{} || !t.cur.ledger.equal(t.committed.ledger)
+	return t.logs() != logLengths{} || !t.cur.ledger.equal(t.committed.ledger) || !slices.Equal(t.cur.notBefore, t.committed.notBefore)
 }
 
 func (t *Task) writeBatch(nowMs int64, emit func(key, value []byte)) {
