@@ -326,6 +326,12 @@ func TestToken_IsReadAgain(t *testing.T) {
 	if got, err := token(); err == nil {
 		t.Errorf("no file: %q", got)
 	}
+	if err := os.WriteFile(file, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := token(); err == nil {
+		t.Errorf("empty file: %q", got)
+	}
 	for _, want := range []string{"one", "two"} {
 		if err := os.WriteFile(file, []byte(want), 0o600); err != nil {
 			t.Fatal(err)
@@ -341,6 +347,23 @@ func TestToken_IsReadAgain(t *testing.T) {
 	now = now.Add(tokenAge)
 	if got, err := token(); err != nil || got != "two" {
 		t.Errorf("without the file: %q, %v; want the last one", got, err)
+	}
+}
+
+// A token that is not there is no fault of a signal: nothing is asked without it, and
+// all waits until it is there, as it does for a service that is down.
+func TestAsk_WithoutItsTokenAllWaits(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := New(Settings{Endpoints: []Endpoint{particular(t, &asked)}, Concurrency: 8, TokenFile: file}, deps())
+	batch := bad(2 * breakerFailures)
+	e.Ask(t.Context(), batch)
+	if got := classes(batch); asked.Load() != 0 || got[pulse.EnricherDown] != len(batch) {
+		t.Errorf("%d were asked about; answers %v, want all of them held", asked.Load(), got)
 	}
 }
 

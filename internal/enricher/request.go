@@ -64,7 +64,7 @@ func (c *client) newRequest(ctx context.Context, q *pipeline.Inquiry, encoded []
 	setTraceparent(req.Header, q)
 	token, err := c.token()
 	if err != nil {
-		return nil, &pulse.Bad{Class: pulse.EnricherUnavailable, Message: c.endpoint.Name + ": the token cannot be read (PULSE_ENRICHER_TOKEN_FILE)"}
+		return nil, c.unavailable("the token cannot be read (PULSE_ENRICHER_TOKEN_FILE)", true)
 	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)

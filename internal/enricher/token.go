@@ -1,6 +1,7 @@
 package enricher
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -12,7 +13,7 @@ import (
 const tokenAge = 10 * time.Second
 
 // tokenOf reads a token file again when it may have changed, and keeps to the last
-// token while it cannot be read.
+// token while it is empty or cannot be read.
 func tokenOf(file string, now func() time.Time) func() (string, error) {
 	if file == "" {
 		return func() (string, error) { return "", nil }
@@ -27,11 +28,15 @@ func tokenOf(file string, now func() time.Time) func() (string, error) {
 			return token, nil
 		}
 		content, err := os.ReadFile(file) //nolint:gosec // the operator names it
-		if err != nil && token == "" {
-			return "", fmt.Errorf("token: %w", err)
+		text := strings.TrimSpace(string(content))
+		if err == nil && text == "" {
+			err = errors.New("the file is empty")
 		}
-		if text := strings.TrimSpace(string(content)); err == nil && text != "" {
+		switch {
+		case err == nil:
 			token = text
+		case token == "":
+			return "", fmt.Errorf("token: %w", err)
 		}
 		read = now()
 		return token, nil
