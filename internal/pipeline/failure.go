@@ -37,7 +37,8 @@ func (t *Task) fail(p *passage, o Outcome) Outcome {
 	return o
 }
 
-// next is where a failed record goes. One that no tier takes is over.
+// next is where a failed record goes. One that no tier takes is over, and so is one
+// whose value cannot be passed on.
 func (t *Task) next(p *passage, o Outcome) retry.Next {
 	random := 0.0
 	if t.random != nil {
@@ -46,7 +47,7 @@ func (t *Task) next(p *passage, o Outcome) retry.Next {
 	next := t.settings.Retry.Next(retry.Failure{
 		Class: o.Bad.Class, Tier: p.in.Tier, RetryAfter: o.Bad.RetryAfter, NowMs: p.fate.nowMs, Random: random,
 	}, t.state.NotBefore())
-	if p.in.RetryRefused && next.Tier > 0 {
+	if (p.in.RetryRefused || p.in.Withheld != nil) && next.Tier > 0 {
 		next = retry.Next{Exhausted: true}
 	}
 	return next

@@ -166,23 +166,21 @@ func TestOrder_WhatComesOfAParkedSignalCanBeRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		to   Destination
+		fail func(*Inquiry)
 		want string
 	}{
-		{Results, "too_large emit"},
-		{DeadLetters, "enricher_rejected enrich withheld"},
-		{Retry(1), "retries_exhausted enrich"},
+		{Results, func(*Inquiry) {}, "too_large emit"},
+		{DeadLetters, func(q *Inquiry) { q.Err = &pulse.Bad{Class: pulse.EnricherRejected} }, "enricher_rejected enrich withheld"},
+		{DeadLetters, unavailable, "retries_exhausted enrich withheld"},
+		{Retry(1), unavailable, "retries_exhausted enrich"},
 	} {
 		to := c.to
 		o := &oracle{answer: failing("1")}
 		task := asking(t, byKey(), o)
 		w := only(t, take(t, task, named(1, "1", "n"), named(2, "2", "n"), named(3, "3", "n")))
 		o.answer = func(q *Inquiry) {
-			switch answered(q); {
-			case q.Signal.ID != "2" || to == Results:
-			case to == DeadLetters:
-				q.Err = &pulse.Bad{Class: pulse.EnricherRejected}
-			default:
-				unavailable(q)
+			if answered(q); q.Signal.ID == "2" {
+				c.fail(q)
 			}
 		}
 		out := &refusing{refused: map[int64]Destination{2: to}}
