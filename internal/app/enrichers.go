@@ -1,7 +1,10 @@
 package app
 
 import (
+	"errors"
+	"fmt"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -12,7 +15,7 @@ import (
 // newEnrichers makes the external enrichers of an environment, nil when it has none.
 func newEnrichers(c config.Config, d Deps, registry prometheus.Registerer) (*enricher.Enrichers, error) {
 	endpoints, err := enricher.Parse(c.Enrichers)
-	if err != nil {
+	if err := errors.Join(err, checkTimeouts(endpoints, c.StallTimeout)); err != nil {
 		return nil, faultsOf(err)
 	}
 	if len(endpoints) == 0 {
@@ -21,6 +24,20 @@ func newEnrichers(c config.Config, d Deps, registry prometheus.Registerer) (*enr
 	return enricher.New(
 		enricher.Settings{Endpoints: endpoints, Concurrency: c.EnricherConcurrency, TokenFile: c.EnricherTokenFile},
 		enricher.Deps{Log: d.Log, Registry: registry, Now: d.Now}), nil
+}
+
+// checkTimeouts joins a fault for each enricher that could keep a task from progress for
+// the stall time-out by not answering: until its outage is known, a batch waits for a
+// call and may wait for one more. Tasks would be given up for an outage.
+func checkTimeouts(endpoints []enricher.Endpoint, stall time.Duration) error {
+	var faults []error
+	for _, e := range endpoints {
+		if 2*e.Timeout >= stall {
+			faults = append(faults, fmt.Errorf("PULSE_ENRICHERS: %s: timeout %v is not under half of PULSE_STALL_TIMEOUT (%v); lower it, or raise that",
+				e.Name, e.Timeout, stall))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // faultsOf makes configuration faults of joined errors that begin with the variable

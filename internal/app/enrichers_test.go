@@ -13,6 +13,7 @@ func TestNewService_RefusesBadEnrichers(t *testing.T) {
 	t.Parallel()
 	for name, environ := range map[string][]string{
 		"enrichers": {"PULSE_ENRICHERS=a=ftp://x,b=http://y?timeout=x"},
+		"time-outs": {"PULSE_ENRICHERS=a=http://x?timeout=5s,b=http://y?timeout=4999ms,c=http://z?timeout=30s", "PULSE_STALL_TIMEOUT=10s"},
 		"overrides": {"PULSE_RETRY_OVERRIDES=malformed_json=1,too_large=1"},
 	} {
 		t.Run(name, func(t *testing.T) {
