@@ -27,8 +27,9 @@ type Status struct {
 	Throughput Throughput `json:"throughput"`
 }
 
-// waitsForEnrichers is why nothing goes on while a required enricher is down.
-const waitsForEnrichers = "a required external enricher is down: fetching and the retry tiers wait for it"
+// waitsForEnrichers is why nothing goes on while a required enricher is down, or a task is
+// long busy with what was parked.
+const waitsForEnrichers = "a required external enricher is down, or has much to answer about signals that were parked: fetching and the retry tiers wait for it"
 
 // Status describes the engine. It may be called from anywhere.
 func (e *Engine) Status() Status {

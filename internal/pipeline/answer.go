@@ -16,11 +16,11 @@ const (
 	// same record comes again later, after records of the tiers, which are still
 	// taken. What was taken before it may be finished, sealed and committed.
 	HoldInput
-	// HoldAll, from Finish: a required enricher is known to be down, or ctx has
-	// ended. What was taken waits in the task, and the batch is not sealed until a
-	// later Finish answers Taken, or it is rolled back. More of the input may be given
-	// to Process until it answers Full, but nothing of the tiers: no tier's clock runs
-	// meanwhile.
+	// HoldAll, from Finish: a required enricher is known to be down, what was parked
+	// takes its enrichers long, or ctx has ended. What was taken waits in the task, and
+	// the batch is not sealed until a later Finish answers Taken, or it is rolled back.
+	// More of the input may be given to Process until it answers Full, but nothing of
+	// the tiers: no tier's clock runs meanwhile.
 	HoldAll
 )
 

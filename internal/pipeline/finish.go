@@ -25,6 +25,11 @@ const (
 	// slow its enrichers are and however many tasks share their places
 	// (TestFinish_SlowEnrichersMakeSmallBatches).
 	shortBatch, longBatch = 250 * time.Millisecond, time.Second
+	// longRelease is how long Finish goes on with what was parked before it says that it
+	// is not over: thousands may be parked behind one signal, and a task that is busy for
+	// PULSE_STALL_TIMEOUT is given up, to begin again with the same ones
+	// (TestOrder_ALongReleaseIsToldAsAHold).
+	longRelease = 5 * time.Second
 )
 
 // collect admits a record and keeps it for Finish. Its ID is pending meanwhile,
@@ -64,7 +69,7 @@ func (t *Task) keep(p *passage) {
 // all of it has its outcome when the answer is Taken. Outcomes are decided in the
 // order in which records were taken, however long each of them waited.
 func (t *Task) Finish(ctx context.Context, out Sink) Answer {
-	for {
+	for began := t.clock.now(); ; {
 		if t.held = !t.ask(ctx); t.held {
 			return HoldAll
 		}
@@ -74,6 +79,10 @@ func (t *Task) Finish(ctx context.Context, out Sink) Answer {
 		t.drop()
 		if !t.release() {
 			return Taken
+		}
+		if t.clock.now().Sub(began) > longRelease {
+			t.held = true
+			return HoldAll
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pulse-scorer/internal/pulse"
 )
@@ -144,6 +145,44 @@ func TestOrder_ReleasedSignalsAreHeldToo(t *testing.T) {
 	if got := take(t, task, back(w, 1)); brief(got) != "scored:1 scored:2" {
 		t.Errorf("wrote %s", brief(got))
 	}
+}
+
+// Many parked signals behind one another take their enrichers longer than a task may be
+// busy. The engine hears of it meanwhile, as of any wait, and nothing is lost by it.
+func TestOrder_ALongReleaseIsToldAsAHold(t *testing.T) {
+	t.Parallel()
+	const parked, latency, places = 2000, 100 * time.Millisecond, 16
+	now := time.UnixMilli(wallMs)
+	o := &oracle{answer: failing("0")}
+	s := byKey()
+	s.Retry.MaxParked = 2 * parked
+	task := asking(t, s, o)
+	task.clock.now = func() time.Time { return now }
+	var records []*Record
+	for i := range parked + 1 {
+		records = append(records, named(int64(i), fmt.Sprint(i), "n"))
+	}
+	w := only(t, take(t, task, records...))
+	o.ended = func() { now = now.Add(latency * time.Duration((o.batches[len(o.batches)-1]+places-1)/places)) }
+	var out pages
+	process(task, back(w, 1), &out)
+	for holds := 0; ; holds++ {
+		began := now
+		a := task.Finish(t.Context(), &out)
+		if took := now.Sub(began); took > longRelease+2*longBatch {
+			t.Fatalf("one Finish took %v", took)
+		}
+		if a == Taken {
+			if holds == 0 {
+				t.Error("it was over at once: the test shows nothing")
+			}
+			break
+		}
+	}
+	if len(out) != parked+1 || task.state.Parked() != 0 || !strings.Contains(string(out[parked].value), fmt.Sprintf(`"id":"%d"`, parked)) {
+		t.Errorf("%d results, %d still parked, the last is %s", len(out), task.state.Parked(), out[len(out)-1].value)
+	}
+	balanced(t, task)
 }
 
 // refusing is a sink of a broker that has refused records as too large.
