@@ -281,7 +281,7 @@ func (r *Redriver) take(ctx context.Context, rec *pipeline.Record, l *deadletter
 	case deadletter.ToInput:
 		r.tx.Append(r.topics.Input, l.Partition, now, rec.Key, rec.Value, pipeline.BackToInput(nil, rec.Headers, l.Redrives+1))
 	case deadletter.ToTier:
-		r.tx.Append(r.tier, l.Partition, now, rec.Key, rec.Value, pipeline.BackToTier(nil, rec.Headers, l.Redrives+1, now))
+		r.tx.Append(r.tier, l.Partition, now, rec.Key, rec.Value, pipeline.BackToTier(nil, rec, l.Redrives+1, now))
 	case deadletter.Hold, deadletter.Stay:
 	}
 	r.batch.add(l, decision)

@@ -140,7 +140,7 @@ func TestDLQ_InterruptedNothingIsSkippedOrSentTwice(t *testing.T) {
 	b := served(t, lines...)
 	interrupted := 0
 	for {
-		redrive := start(t, at(b), "dlq", "redrive", "--rate", "400")
+		redrive := start(t, at(b), "dlq", "redrive", "--rate", "100")
 		for sentBack(b) < letters && redrive.stdout.String() == "" && t.Context().Err() == nil {
 			before := sentBack(b)
 			if before > 0 && before < letters {

@@ -58,9 +58,12 @@ func BackToInput(dst, headers []Header, redrives int) []Header {
 }
 
 // BackToTier appends the headers with which a dead letter goes back to a retry
-// tier, to go on at the stage that failed: all it has, due at once.
-func BackToTier(dst, headers []Header, redrives int, nowMs int64) []Header {
-	for _, h := range headers {
+// tier, to go on at the stage that failed: all it has, due at once. By which clock is
+// not the same: not-before times of a tier never go back, so one of a clock that is ahead
+// would hold up all that comes into the tier later. The letter's own time is the broker's
+// (its topic has LogAppendTime), and is over.
+func BackToTier(dst []Header, letter *Record, redrives int, nowMs int64) []Header {
+	for _, h := range letter.Headers {
 		switch h.Key {
 		case headerRedrives, headerNotBefore, headerLastClass:
 		default:
@@ -68,6 +71,6 @@ func BackToTier(dst, headers []Header, redrives int, nowMs int64) []Header {
 		}
 	}
 	return append(dst,
-		Header{Key: headerNotBefore, Value: strconv.AppendInt(nil, nowMs, 10)},
+		Header{Key: headerNotBefore, Value: strconv.AppendInt(nil, min(nowMs, letter.TimestampMs), 10)},
 		Header{Key: headerRedrives, Value: strconv.AppendInt(nil, int64(redrives), 10)})
 }
