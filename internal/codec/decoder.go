@@ -18,13 +18,16 @@ type Settings struct {
 }
 
 // Decoder turns records into signals. It is for one goroutine at a time; it
-// keeps nothing from one record to the next.
+// keeps nothing from one record to the next, but where the last one's members lay.
 type Decoder struct {
 	settings Settings
 	outer    fields // of the record
 	inner    fields // of the data of a structured CloudEvent
 	scratch  []byte
 	strings  arena
+	// path is put before the names of the last signal's members, and eventTime is
+	// where its timestamp stood if that was an event's time.
+	path, eventTime string
 }
 
 // NewDecoder returns a Decoder.
@@ -50,6 +53,7 @@ type envelope struct {
 // What counts as good is described in the package comment.
 func (d *Decoder) Decode(value []byte, headers []Header, recordTimeMs int64, sig *pulse.Signal) *pulse.Bad {
 	*sig = pulse.Signal{}
+	d.path, d.eventTime = "", ""
 	if value == nil {
 		return &pulse.Bad{Class: pulse.MalformedJSON, Message: "null value (tombstone): send a JSON object"}
 	}
@@ -71,12 +75,22 @@ func (d *Decoder) Decode(value []byte, headers []Header, recordTimeMs int64, sig
 	if bad != nil {
 		return bad
 	}
+	d.path = env.path
 	if bad := d.signal(f, &env, recordTimeMs, sig); bad != nil {
 		*sig = pulse.Signal{}
 		d.source(f, &env, sig)
 		return bad
 	}
 	return nil
+}
+
+// Place is where a field of the signal that Decode has read last stands in its
+// record: who finds a fault there later names it as Decode does.
+func (d *Decoder) Place(field string) string {
+	if field == "timestamp" && d.eventTime != "" {
+		return d.eventTime
+	}
+	return d.path + field
 }
 
 // scan validates a text that should be one JSON object and notes its members
@@ -217,6 +231,7 @@ func (d *Decoder) time(f *fields, env *envelope, recordTimeMs int64, sig *pulse.
 		if sig.Timestamp, ok = parseDateTime(env.time); !ok || !env.timeIsText {
 			return invalid("", env.timePath, notDateTime)
 		}
+		d.eventTime = env.timePath
 	default:
 		sig.TimestampGiven = false
 		if recordTimeMs <= pulse.MaxMicros/1000 {

@@ -182,3 +182,23 @@ func TestPath_ATimestampFromTheFuture(t *testing.T) {
 	}
 	scoredAs(t, newTask(t, wall), signalAt(0, value))
 }
+
+// What the profile refuses is named where it stands in the record, as what cannot
+// be decoded is.
+func TestPath_NamesWhatItRefusesWhereItStands(t *testing.T) {
+	t.Parallel()
+	const late, event = `"2026-01-01T00:00:00Z"`, `{"specversion":"1.0","id":"1","source":"s","type":"t",`
+	for value, want := range map[string]string{
+		`{"name":"n","value":1,"forecast":{},"overlays":{"hope":"x"}}`:                            "overlays.hope",
+		event + `"data":{"name":"n","value":1,"forecast":{},"overlays":{"hope":"x"}}}`:            "data.overlays.hope",
+		event + `"data":{"name":"n","value":1,"forecast":{},"context":{"arc_drift":{"x":true}}}}`: "data.context.arc_drift.x",
+		event + `"data":{"name":"n","value":1,"timestamp":` + late + `}}`:                         "data.timestamp",
+		event + `"time":` + late + `,"data":{"name":"n","value":1}}`:                              "time",
+	} {
+		task, _ := learning(t, wall)
+		w := one(t, task, signalAt(0, value))
+		if message := headerOf(w, headerMessage); w.to != DeadLetters || !strings.Contains(message, want+":") || want == "overlays.hope" && strings.Contains(message, "data.") {
+			t.Errorf("%s: %q does not name %s", value, message, want)
+		}
+	}
+}

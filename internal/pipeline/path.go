@@ -208,7 +208,11 @@ func (t *Task) dedupe(p *passage) (v state.Verdict) {
 // validate refuses what was decoded and cannot be scored.
 func (t *Task) validate(p *passage) *pulse.Bad {
 	p.stage = StageIngest
-	return t.profile.Admit(&p.signal, p.recordMs*microsPerMilli)
+	bad := t.profile.Admit(&p.signal, p.recordMs*microsPerMilli)
+	if bad != nil {
+		bad.Field = t.decoder.Place(bad.Field)
+	}
+	return bad
 }
 
 // ingest is what every signal goes through: recency, anomaly, tag, trust index.
