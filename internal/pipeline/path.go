@@ -63,10 +63,15 @@ func (t *Task) admit(p *passage) (o Outcome, over bool) {
 		}
 	case state.Unseen, state.Died:
 	}
-	if p.progress.Ingest == nil {
+	switch found := p.progress.Ingest; {
+	case found == nil:
 		p.score.Ingest = t.ingest(p, verdict == state.Unseen)
-	} else {
-		p.score.Ingest = *p.progress.Ingest
+	case found.AnomalyScore.Valid != t.streaming():
+		// A profile of the other kind has found it, and left out what this one scores
+		// by (TestRetry_WhatAnotherProfileHasFoundIsFoundAgain).
+		p.score.Ingest = t.ingest(p, false)
+	default:
+		p.score.Ingest = *found
 		p.features, p.told = featuresOf(&p.progress)
 	}
 	p.ingested = true

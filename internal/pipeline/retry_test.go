@@ -79,6 +79,23 @@ func TestRetry_KeepsWhatIngestHasFound(t *testing.T) {
 	}
 }
 
+// A signal that waited while the profile was exchanged is judged as the new one
+// judges: what the old one has found has no parts of a quality, and no score would
+// be a score of 0.
+func TestRetry_WhatAnotherProfileHasFoundIsFoundAgain(t *testing.T) {
+	t.Parallel()
+	v2 := retrySettings()
+	v2.State.WindowSize = 0
+	for name, s := range map[string]struct{ from, to Settings }{"parity": {retrySettings(), v2}, "v2": {v2, retrySettings()}} {
+		waits := only(t, take(t, asking(t, s.from, &oracle{answer: failing("a")}), named(1, "a", "n")))
+		want := only(t, take(t, asking(t, s.to, &oracle{}), named(1, "a", "n")))
+		got := only(t, take(t, asking(t, s.to, &oracle{}), back(waits, 1)))
+		if a, b := strings.Replace(string(got.value), `"attempts":2`, `"attempts":1`, 1), string(want.value); a != b {
+			t.Errorf("found by %s:\n%s\nwant\n%s", name, a, b)
+		}
+	}
+}
+
 func requireRetry(t *testing.T, w written, want map[string]string) {
 	t.Helper()
 	maps.Copy(want, map[string]string{
