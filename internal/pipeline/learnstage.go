@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"errors"
+	"math"
 
 	"pulse-scorer/internal/codec"
 	"pulse-scorer/internal/learn"
@@ -88,12 +89,17 @@ func (t *Task) modelOf(p *passage) *pulse.Model {
 	if !p.predicted {
 		return nil
 	}
-	t.model = pulse.Model{Prediction: p.prediction.Score, Version: learn.Version}
+	predicted := told(p.prediction.Score)
+	t.model = pulse.Model{Prediction: predicted, Version: learn.Version}
 	if trust := p.score.Trust; trust.Valid {
-		t.model.Error = pulse.Some(max(trust.Number-p.prediction.Score, p.prediction.Score-trust.Number))
+		t.model.Error = pulse.Some(told(max(trust.Number-predicted, predicted-trust.Number)))
 	}
 	return &t.model
 }
+
+// told is a share as results tell it, with six decimals: the error is that of the
+// prediction beside it. What is learned from is not rounded.
+func told(share float64) float64 { return math.Round(share*1e6) / 1e6 }
 
 // learn teaches stream and model the score of a forecast.
 func (t *Task) learn(p *passage, o Outcome) {

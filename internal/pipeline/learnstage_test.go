@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -43,8 +44,13 @@ func TestLearn_PredictsBeforeItLearns(t *testing.T) {
 		}
 		predicted, ok := model["prediction"].(float64)
 		trust, known := result["trust_score"].(float64)
-		if diff := predicted - trust; !ok || !known || max(diff, -diff) != model["error"] {
+		if diff := predicted - trust; !ok || !known || fmt.Sprintf("%.6f", math.Abs(diff)) != fmt.Sprintf("%.6f", model["error"]) {
 			t.Fatalf("prediction %v of %v, error %v", predicted, trust, model["error"])
+		}
+		for _, number := range []any{model["prediction"], model["error"]} {
+			if text := fmt.Sprint(number); len(text) > len("0.123456") {
+				t.Fatalf("%s has more than six decimals", text)
+			}
 		}
 		learned += task.state.Model().Accuracy().Forecasts - before
 	}
