@@ -48,12 +48,15 @@ func (t *Task) observe(p *passage, first bool) scoring.Seen {
 	}
 }
 
-// blame counts a bad record against its source. One that nothing good has come of
-// is not remembered: senders choose the names.
-func (t *Task) blame(source string) {
-	if s, known := t.state.Source(source); known && t.streaming() {
+// blame counts a bad record against its source, if it can be told whose it is. One
+// that nothing good has come of is not remembered: senders choose the names.
+func (t *Task) blame(sig *pulse.Signal) {
+	if !t.streaming() || sig.Source == "" && !sig.SourceGiven {
+		return
+	}
+	if s, known := t.state.Source(sig.Source); known {
 		s.Count(false)
-		t.state.SetSource(source, s)
+		t.state.SetSource(sig.Source, s)
 	}
 }
 

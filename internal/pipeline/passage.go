@@ -69,7 +69,7 @@ func (p *passage) begin(in *Record) {
 	p.topic, p.partition, p.offset, p.recordMs, p.deliveries, p.firstSeenMs = in.Topic, in.Partition, in.Offset, ArrivedMs(in), 1, 0
 	p.progress = codec.Progress{}
 	p.stage, p.waited, p.isNew, p.ingested, p.unremembered = StageDecode, false, false, false, false
-	p.signal.Source, p.told, p.predicted = "", false, false
+	p.signal.Source, p.signal.SourceGiven, p.told, p.predicted = "", false, false, false
 	p.inquiry.Answers, p.inquiry.Traceparent, p.asked, p.failed, p.followed = nil, "", false, nil, nil
 }
 

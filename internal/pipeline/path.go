@@ -122,7 +122,7 @@ func (t *Task) settle(p *passage, o Outcome, out Sink) {
 		t.state.CountIn()
 	}
 	if o.Kind == OutcomeDead && !p.ingested && !p.again() {
-		t.blame(p.signal.Source)
+		t.blame(&p.signal)
 	}
 	if p.isNew && p.ingested {
 		t.open.ingested(p.signal.Source)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"pulse-scorer/internal/codec"
+	"pulse-scorer/internal/pulse"
 	"pulse-scorer/internal/retry"
 	"pulse-scorer/internal/scoring"
 	"pulse-scorer/internal/state"
@@ -21,12 +22,18 @@ const (
 	FateDead
 	// FateIngested: that says that it had become part of its series before.
 	FateIngested
+	// FateUnread: that says that it was not even decoded, for its size or that of its
+	// result.
+	FateUnread
 )
 
 // FateOf is what a dead letter says about its record.
 func FateOf(l *Letter) Fate {
 	if p, err := codec.ReadProgress([]byte(l.Progress)); err == nil && p.Ingest != nil {
 		return FateDead | FateIngested
+	}
+	if l.Class == string(pulse.TooLarge) {
+		return FateDead | FateUnread
 	}
 	return FateDead
 }
@@ -71,13 +78,16 @@ func (r *Replayer) Ingest(in *Record, fate Fate) {
 
 // admit does what the record path's admit does, without its decisions.
 func (r *Replayer) admit(p *passage, fate Fate) (ingested bool) {
+	if fate&FateUnread != 0 && fate&(FateScored|FateIngested) == 0 {
+		return false
+	}
 	t := r.task
 	t.state.MarkAt(&p.mark)
 	defer func() {
 		if cause := recover(); cause != nil {
 			ingested = false
 			t.state.Undo(p.mark)
-			t.blame(p.signal.Source)
+			t.blame(&p.signal)
 		}
 	}()
 	bad := t.decode(p)
@@ -85,13 +95,13 @@ func (r *Replayer) admit(p *passage, fate Fate) (ingested bool) {
 		bad = t.validate(p)
 	}
 	if bad != nil {
-		t.blame(p.signal.Source)
+		t.blame(&p.signal)
 		return false
 	}
 	first, ok := r.first(p, fate)
 	if !ok {
 		if fate&FateDead != 0 {
-			t.blame(p.signal.Source) // a conflict, or a panic of that time
+			t.blame(&p.signal) // a conflict, or a panic of that time
 		}
 		return false
 	}

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // The results of a service that retried, parked, held, was rolled back and
@@ -95,5 +97,35 @@ func compareReplay(t *testing.T, g *stage, results []written, fates map[int64]Fa
 	}
 	if _, err := r.Score(nil, originOf(t, results[0]), 1); err == nil || !strings.Contains(err.Error(), "cannot be scored") {
 		t.Errorf("a result twice: %v", err)
+	}
+}
+
+// A record whose result is too large for its topic is not decoded any more, so it
+// counts against no source: not in the service, and not when it is scored again.
+func TestReplayer_WhatWasNotReadCountsAgainstNobody(t *testing.T) {
+	t.Parallel()
+	s := v2Settings()
+	task := taskWith(t, s, NewMetrics(prometheus.NewRegistry()), wall)
+	again, err := NewReplayer(s, profileFor(&s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, source := range []string{`,"source":""`, `,"source":"s"`, `,"source":"s"`, `,"source":""`, `,"source":"s"`} {
+		in := signalAt(int64(i), fmt.Sprintf(`{"id":"%d","name":"n","value":1%s}`, i, source))
+		in.ResultRefused = i == 2
+		w := one(t, task, in)
+		if in.ResultRefused {
+			l, err := ReadLetter(w.headers)
+			if err != nil || l.Class != "too_large" {
+				t.Fatalf("%+v, %v", l, err)
+			}
+			again.Ingest(signalAt(in.Offset, string(in.Value)), FateOf(&l))
+			continue
+		}
+		again.Ingest(in, FateScored)
+		got, err := again.Score(nil, in.Offset, 1)
+		if err != nil || string(got) != string(w.value) || !strings.Contains(string(got), `"reliability":1}`) {
+			t.Errorf("record %d: %s\nagain %s, %v", i, w.value, got, err)
+		}
 	}
 }

@@ -47,7 +47,7 @@ func (s *Scorer) AppendResult(dst, line []byte, now time.Time) (out []byte, bad 
 		}
 	}()
 	if bad := t.read(p, own); bad != nil {
-		t.blame(p.signal.Source)
+		t.blame(&p.signal)
 		return dst, bad
 	}
 	p.score.Ingest = t.ingest(p, true)
