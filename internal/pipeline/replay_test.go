@@ -124,7 +124,7 @@ func TestReplayer_WhatWasNotReadCountsAgainstNobody(t *testing.T) {
 		}
 		again.Ingest(in, FateScored)
 		got, err := again.Score(nil, in.Offset, 1)
-		if err != nil || string(got) != string(w.value) || !strings.Contains(string(got), `"reliability":1}`) {
+		if err != nil || !bytes.Equal(got, w.value) || !strings.Contains(string(got), `"reliability":1}`) {
 			t.Errorf("record %d: %s\nagain %s, %v", i, w.value, got, err)
 		}
 	}

@@ -34,7 +34,8 @@ const (
 //
 // Segments of version 1 hold 128 bits of a hash and a status for each ID;
 // windows of version 1 do not say how many values there were before. Ledgers of
-// version 1 are of tasks where nothing waited.
+// version 1 are of tasks where nothing waited, sources of version 1 of tasks that
+// forgot none.
 func kinds(kind byte) (k kindFormat, ok bool) { //nolint:cyclop // a table
 	switch kind {
 	case kindHashKey:
@@ -62,7 +63,7 @@ func kinds(kind byte) (k kindFormat, ok bool) { //nolint:cyclop // a table
 	case kindSteps:
 		k = kindFormat{"steps of a series", 1, 1}
 	case kindSource:
-		k = kindFormat{"source", 1, 1}
+		k = kindFormat{"source", 2, 1}
 	case kindModel:
 		k = kindFormat{"model", 1, 1}
 	case kindLessons:

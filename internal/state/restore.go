@@ -139,7 +139,7 @@ func (t *Task) restoreSeries(kind byte, k, v *reader, version byte, tombstone bo
 	case kindSteps:
 		return t.series.restoreSteps(t.restoring.series, k, v, tombstone)
 	case kindSource:
-		return t.sources.restore(k, v, tombstone)
+		return t.sources.restore(k, v, version, tombstone)
 	case kindModel:
 		return t.model.restoreWhole(t.restoring.model, k, v, tombstone)
 	case kindLessons:
@@ -266,6 +266,7 @@ func (t *Task) Restored() error {
 	if err := t.model.restored(r.model); err != nil {
 		return fmt.Errorf("restore state: model: %w", err)
 	}
+	t.sources.restored()
 	t.cur.ledger, t.cur.notBefore = r.ledger, r.notBefore
 	if err := t.restoredQueues(); err != nil {
 		return fmt.Errorf("restore state: %w", err)

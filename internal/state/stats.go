@@ -54,7 +54,7 @@ func (t *Task) Stats() Stats {
 	for _, w := range t.memory.byKey {
 		bytes += rowBytes + int64(cap(w.tape.buf))*int64(unsafe.Sizeof(pulse.Value{})) + forecastBytes*int64(len(w.tape.view()))
 	}
-	bytes += t.series.bytes()
+	bytes += t.series.bytes() + t.sources.bytes()
 	bytes += pendingBytes*int64(len(t.pending.held)) + int64(t.cur.parkedBytes)
 	return Stats{
 		DedupeStats: t.Dedupe(), Pending: t.Pending(), Parked: t.Parked(),
