@@ -43,8 +43,9 @@ where that is another than its own, and a difference may be for that reason.
 
 What was there before the oldest record that is left shapes the scores after it.
 Where retention has deleted some, or with --since, the first records are a
-warm-up and not compared; series that remember further back may differ all the
-same.
+warm-up and not compared. Detectors, sources and models of profile v2 remember
+further back than any warm-up: results of older series will differ all the same in
+what depends on the past. Only an input that is whole is proven.
 
 The environment must be the one that the service had: profile, assets, licence,
 threshold and limits. It can run beside the service, reads one partition after the

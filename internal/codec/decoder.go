@@ -25,9 +25,9 @@ type Decoder struct {
 	inner    fields // of the data of a structured CloudEvent
 	scratch  []byte
 	strings  arena
-	// path is put before the names of the last signal's members, and eventTime is
-	// where its timestamp stood if that was an event's time.
-	path, eventTime string
+	// path is put before the names of the last signal's members, eventSource and
+	// eventTime are where its source and timestamp stood if they were an event's.
+	path, eventSource, eventTime string
 }
 
 // NewDecoder returns a Decoder.
@@ -53,7 +53,7 @@ type envelope struct {
 // What counts as good is described in the package comment.
 func (d *Decoder) Decode(value []byte, headers []Header, recordTimeMs int64, sig *pulse.Signal) *pulse.Bad {
 	*sig = pulse.Signal{}
-	d.path, d.eventTime = "", ""
+	d.path, d.eventSource, d.eventTime = "", "", ""
 	if value == nil {
 		return &pulse.Bad{Class: pulse.MalformedJSON, Message: "null value (tombstone): send a JSON object"}
 	}
@@ -68,8 +68,10 @@ func (d *Decoder) Decode(value []byte, headers []Header, recordTimeMs int64, sig
 	f := &d.outer
 	switch {
 	case mode == binaryEvent:
+		d.eventSource = "ce_source"
 		bad = binaryAttributes(headers, &env)
 	case mode == structuredEvent, mode == unsaid && f.has(mSpecVersion):
+		d.eventSource = "source"
 		f, bad = d.structured(&env)
 	}
 	if bad != nil {
@@ -87,8 +89,11 @@ func (d *Decoder) Decode(value []byte, headers []Header, recordTimeMs int64, sig
 // Place is where a field of the signal that Decode has read last stands in its
 // record: who finds a fault there later names it as Decode does.
 func (d *Decoder) Place(field string) string {
-	if field == "timestamp" && d.eventTime != "" {
+	switch {
+	case field == "timestamp" && d.eventTime != "":
 		return d.eventTime
+	case field == "source" && d.eventSource != "":
+		return d.eventSource
 	}
 	return d.path + field
 }

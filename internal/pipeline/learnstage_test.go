@@ -193,6 +193,7 @@ func TestPath_ATimestampFromTheFuture(t *testing.T) {
 // be decoded is.
 func TestPath_NamesWhatItRefusesWhereItStands(t *testing.T) {
 	t.Parallel()
+	long := strings.Repeat("s", longestSource+1)
 	const late, event = `"2026-01-01T00:00:00Z"`, `{"specversion":"1.0","id":"1","source":"s","type":"t",`
 	for value, want := range map[string]string{
 		`{"name":"n","value":1,"forecast":{},"overlays":{"hope":"x"}}`:                            "overlays.hope",
@@ -200,11 +201,13 @@ func TestPath_NamesWhatItRefusesWhereItStands(t *testing.T) {
 		event + `"data":{"name":"n","value":1,"forecast":{},"context":{"arc_drift":{"x":true}}}}`: "data.context.arc_drift.x",
 		event + `"data":{"name":"n","value":1,"timestamp":` + late + `}}`:                         "data.timestamp",
 		event + `"time":` + late + `,"data":{"name":"n","value":1}}`:                              "time",
+		strings.Replace(event, `"s"`, `"`+long+`"`, 1) + `"data":{"name":"n","value":1}}`:         " source",
 	} {
 		task, _ := learning(t, wall)
+		task.settings.MaxRecordBytes = 1 << 20
 		w := one(t, task, signalAt(0, value))
 		if message := headerOf(w, headerMessage); w.to != DeadLetters || !strings.Contains(message, want+":") || want == "overlays.hope" && strings.Contains(message, "data.") {
-			t.Errorf("%s: %q does not name %s", value, message, want)
+			t.Errorf("%.200s: %q does not name %s", value, message, want)
 		}
 	}
 }

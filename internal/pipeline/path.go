@@ -213,11 +213,30 @@ func (t *Task) dedupe(p *passage) (v state.Verdict) {
 // validate refuses what was decoded and cannot be scored.
 func (t *Task) validate(p *passage) *pulse.Bad {
 	p.stage = StageIngest
-	bad := t.profile.Admit(&p.signal, p.recordMs*microsPerMilli)
+	bad := keyable(&p.signal)
+	if bad == nil {
+		bad = t.profile.Admit(&p.signal, p.recordMs*microsPerMilli)
+	}
 	if bad != nil {
 		bad.Field = t.decoder.Place(bad.Field)
 	}
 	return bad
+}
+
+// longestSource is how many bytes a source may have that a series is remembered by: it
+// is part of keys in the changelog, whose records have to fit into its topic. One that
+// does not stops the task for good, and the next one that takes it
+// (TestPath_ASourceTooLongForTheStateIsADeadLetter).
+const longestSource = 64 << 10
+
+func keyable(sig *pulse.Signal) *pulse.Bad {
+	if len(sig.Source) <= longestSource {
+		return nil
+	}
+	return &pulse.Bad{
+		Class: pulse.InvalidField, Field: "source",
+		Message: fmt.Sprintf("must have at most %d bytes, has %d", longestSource, len(sig.Source)),
+	}
 }
 
 // ingest is what every signal goes through: recency, anomaly, tag, trust index.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"pulse-scorer/internal/pulse"
 	"pulse-scorer/internal/scoring"
 	"pulse-scorer/schemas"
@@ -220,6 +222,31 @@ func TestSettings_ValidateNamesEveryFault(t *testing.T) {
 	for _, want := range []string{"PULSE_GROUP", "PULSE_MAX_RECORD_BYTES", "PULSE_DEFAULT_SOURCE", "PULSE_DEDUPE_WINDOW"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New = %v, want it to name %s", err, want)
+		}
+	}
+}
+
+// A series is known by its source, which senders choose: whatever they write, a
+// record of the state fits into its topic (512 KiB, broker.stateRecordBytes).
+func TestPath_ASourceTooLongForTheStateIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	for _, s := range eachProfile() {
+		s.MaxRecordBytes = 1 << 20
+		task := taskWith(t, s, NewMetrics(prometheus.NewRegistry()), wall)
+		for i, long := range []int{longestSource, longestSource + 1, 600 << 10} {
+			in := forecastAt(int64(i))
+			in.Value = bytes.Replace(in.Value, []byte(`"source":"s"`), fmt.Appendf(nil, `"source":%q`, strings.Repeat("s", long)), 1)
+			w := one(t, task, in)
+			if good := long <= longestSource; good != (w.to == Results) || !good && !strings.Contains(headerOf(w, headerMessage), "source: must have at most") {
+				t.Errorf("a source of %d bytes: destination %d, %s", long, w.to, headerOf(w, headerMessage))
+			}
+		}
+		var out pages
+		task.Seal(wallMs, &out)
+		for _, w := range out {
+			if size := len(w.key) + len(w.value); size > 500<<10 {
+				t.Errorf("a record of the state has %d bytes", size)
+			}
 		}
 	}
 }
