@@ -163,3 +163,19 @@ func TestSource_ReliabilityIsTheDecayingShareOfGoodRecords(t *testing.T) {
 		t.Error("a good record is worth nothing")
 	}
 }
+
+// A value is judged by the gaps before it: one that comes late is not made fresh by that.
+func TestObserve_TellsTheUsualGapBeforeTheValue(t *testing.T) {
+	t.Parallel()
+	s, at := new(Series), int64(1_700_000_000_000_000)
+	for range 50 {
+		s.Observe(1, at)
+		at += minute
+	}
+	if got := s.Observe(1, at+1000*minute).UsualGap; got != 60 {
+		t.Errorf("usual gap %v s, want 60", got)
+	}
+	if got := s.Observe(1, at+1001*minute).UsualGap; !(got > 60) {
+		t.Errorf("usual gap %v s after a longer one, want more than 60", got)
+	}
+}

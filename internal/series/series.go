@@ -33,8 +33,8 @@ type Reading struct {
 func (s *Series) Observe(value float64, timestampMicros int64) Reading {
 	s.anomaly = unit(s.detector.Next(timestampMicros, value))
 	s.level.observe(value)
-	continuity := s.cadence.observe(timestampMicros)
-	return Reading{Anomaly: s.anomaly, Continuity: continuity, UsualGap: s.cadence.usualGap()}
+	usual := s.cadence.usualGap() // before this gap is one of them: a late value must not make itself fresh
+	return Reading{Anomaly: s.anomaly, Continuity: s.cadence.observe(timestampMicros), UsualGap: usual}
 }
 
 // Trust is what is known of the stream's scores.
