@@ -138,7 +138,7 @@ controls: ## each guard of the engine switched off in turn: the tests must go re
 .PHONY: integration
 integration: ## tests on a real Kafka: a container, or the cluster in PULSE_TEST_BROKERS
 	@mkdir -p $(dir $(INTEGRATION_LOG))
-	$(GO) test -tags integration -count=1 -timeout 20m -v $(TESTFLAGS) ./integration/... 2>&1 | tee $(INTEGRATION_LOG)
+	$(GO) test -tags integration -count=1 -timeout 40m -v $(TESTFLAGS) ./integration/... 2>&1 | tee $(INTEGRATION_LOG)
 	@if grep -E '^ *--- SKIP' $(INTEGRATION_LOG); then echo "integration: tests were skipped" >&2; exit 1; fi
 	@grep -qE 'real Kafka: ' $(INTEGRATION_LOG) || { echo "integration: no test had a real Kafka" >&2; exit 1; }
 	@echo "integration: $$(grep -cE '^ *--- PASS' $(INTEGRATION_LOG)) tests passed on a real Kafka, 0 skipped"
