@@ -30,7 +30,7 @@ const (
 	toServe   = "serve,"
 	toCreate  = "to"
 	toRedrive = "produce"
-	toAudit   = "audit"
+	toAudit   = "audit,"
 )
 
 // readmeACLs reads the list in the README, for another name of group and topics.

@@ -222,10 +222,46 @@ func configsOf(ctx context.Context, client *kafka.Client, states []TopicState) (
 
 // Create makes the topics that states says are missing, and grows those that
 // have too few partitions. What somebody else does meanwhile is taken as it is.
+//
+// The input comes first, and alone: all others follow its partitions. One that is there
+// although states does not know it was made a moment ago, and brokers hear of a topic one
+// after the other; the others must not be made for the partitions that it does not have
+// (Topics_CreatedForAnInputThatIsNewToThePlan).
 func (a *Admin) Create(ctx context.Context, states []TopicState) error {
 	client, done := a.open()
 	defer done()
-	return errors.Join(a.make(ctx, client, states), grow(ctx, client, states))
+	input := slices.IndexFunc(states, func(s TopicState) bool { return s.Role == roleInput })
+	if input >= 0 && !states[input].Exists {
+		answers, err := a.make(ctx, client, states[input:input+1])
+		if err != nil {
+			return err
+		}
+		if errors.Is(answers[states[input].Name], kafka.TopicAlreadyExists) {
+			if states, err = a.planAgain(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := a.make(ctx, client, states)
+	return errors.Join(err, grow(ctx, client, states))
+}
+
+// planAgain waits until the input is seen. Faults that come to light end it.
+func (a *Admin) planAgain(ctx context.Context) ([]TopicState, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, adminTimeout, fmt.Errorf("topics: %s exists, and no broker shows it within %v", a.topology.Input, adminTimeout))
+	defer cancel()
+	for pauses := newBackoff(); ; pauses.wait(ctx) {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		states, err := a.Plan(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(states, func(s TopicState) bool { return s.Role == roleInput && s.Exists }) {
+			return states, Faults(states)
+		}
+	}
 }
 
 // Grow does the second half of Create only: what is missing stays so.
@@ -235,7 +271,8 @@ func (a *Admin) Grow(ctx context.Context, states []TopicState) error {
 	return grow(ctx, client, states)
 }
 
-func (a *Admin) make(ctx context.Context, client *kafka.Client, states []TopicState) error {
+// make makes what is missing, and returns the broker's answers as well.
+func (a *Admin) make(ctx context.Context, client *kafka.Client, states []TopicState) (map[string]error, error) {
 	req := &kafka.CreateTopicsRequest{}
 	for _, s := range states {
 		if s.Exists {
@@ -248,13 +285,13 @@ func (a *Admin) make(ctx context.Context, client *kafka.Client, states []TopicSt
 		req.Topics = append(req.Topics, t)
 	}
 	if len(req.Topics) == 0 {
-		return nil
+		return nil, nil
 	}
 	res, err := client.CreateTopics(ctx, req)
 	if err != nil {
-		return fmt.Errorf("create topics: %w", err)
+		return nil, fmt.Errorf("create topics: %w", err)
 	}
-	return refusals("create topic", "Create", res.Errors, kafka.TopicAlreadyExists)
+	return res.Errors, refusals("create topic", "Create", res.Errors, kafka.TopicAlreadyExists)
 }
 
 // grow adds partitions to the topics that have too few. INVALID_PARTITIONS says

@@ -162,3 +162,25 @@ func topicsCreated(t *testing.T, c Cluster) {
 		return ""
 	})
 }
+
+// topicsCreatedLate: the input was made after the plan, or before it and no broker had
+// heard of it yet. The other topics follow what it is, not what the plan would have made.
+func topicsCreatedLate(t *testing.T, c Cluster) {
+	b := emptyBundle(t, c)
+	b.topology.Retry = []broker.RetryTier{{Topic: b.topology.Input + ".again.1", Delay: time.Second}}
+	set := broker.TopicSettings{Partitions: int(b.tasks) + 3, Replication: -1}
+	states := b.plan(set)
+	b.createTopic(b.topology.Input, b.tasks, nil)
+	admin := broker.NewAdmin(broker.Connection{Brokers: c.Brokers, ClientID: "suite"}, b.topology, set)
+	if err := admin.Create(t.Context(), states); err != nil {
+		t.Fatalf("create: %v", err)
+	}
+	eventually(t, func() string {
+		for _, s := range b.plan(set) {
+			if !s.Exists || s.Partitions != int(b.tasks) || len(s.Faults) > 0 {
+				return fmt.Sprintf("after creating: %+v", s)
+			}
+		}
+		return ""
+	})
+}

@@ -82,6 +82,7 @@ func cases() []testCase {
 		{"Connections_CutOnceAreMadeAnew", connectionsCut},
 		{"Topics_FaultsAreFound", topicFaults},
 		{"Topics_CreatedOnesAreUsedAtOnce", topicsCreated},
+		{"Topics_CreatedForAnInputThatIsNewToThePlan", topicsCreatedLate},
 		{"Changes_InputGrowsAndItsTopicsFollow", inputGrows},
 		{"Changes_InputMadeAgainIsReadFromItsStart", inputMadeAgain},
 		{"Changes_OffsetOfADeletedInputIsNotUsed", inputMadeAgainWithOffset},
