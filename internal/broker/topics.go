@@ -285,7 +285,7 @@ func (a *Admin) make(ctx context.Context, client *kafka.Client, states []TopicSt
 		req.Topics = append(req.Topics, t)
 	}
 	if len(req.Topics) == 0 {
-		return nil, nil
+		return nil, nil //nolint:nilnil // nothing was asked, so there are no answers
 	}
 	res, err := client.CreateTopics(ctx, req)
 	if err != nil {
