@@ -51,6 +51,18 @@ func (v *visible) run(ctx context.Context, client *kgo.Client) {
 	}
 }
 
+// missing names a partition of which nothing has become visible yet.
+func (v *visible) missing(partitions int) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for p := range int32(partitions) {
+		if len(v.at[p]) == 0 {
+			return fmt.Sprintf("nothing of partition %d has become visible", p)
+		}
+	}
+	return ""
+}
+
 // longest is the longest time between two appends of a partition that touches the
 // time from one moment to another.
 func (v *visible) longest(task int32, from, to time.Time) time.Duration {
@@ -87,6 +99,8 @@ func TestRebalance(t *testing.T) { //nolint:paralleltest // measures time
 	seen := lab.watchResults(ctx, t)
 	length := time.Duration(*joins) * time.Minute
 	load := lab.startLoad(ctx, int(length/time.Second)*rebalanceRate, length)
+	// A reader may be told late of a partition that is new: what it does not see is no pause.
+	awaitThat(ctx, t, func() string { return seen.missing(chaosPartitions) })
 	stay := []string{first.txnID, second.txnID}
 	var pauses, raw []time.Duration
 	for n := range *joins {
