@@ -43,6 +43,10 @@ func (e *Engine) begin(now time.Time) {
 	if len(ready) == 0 || !due {
 		return
 	}
+	if now.Before(e.markers.written) {
+		e.wakeBy(e.markers.written, now)
+		return
+	}
 	e.seal(ready, now)
 }
 
@@ -184,6 +188,9 @@ func (e *Engine) submit() {
 // onOutcome merges or takes back what a transaction held.
 func (e *Engine) onOutcome(tx *transaction) error {
 	e.txn = nil
+	if tx.answered {
+		e.markers.ended(tx.ended, tx.markers)
+	}
 	for _, p := range tx.parts {
 		t := p.worker
 		mine := e.tasks[t.id] == t
