@@ -21,7 +21,7 @@ JOINS ?= 10
 # How many faults the chaos-cluster target makes, and which schedule of them; seed 0 draws one.
 FAULTS ?= 100
 SEED ?= 0
-# How long the soak target keeps a worker under load, and how many records a second it is sent.
+# How long the soak target keeps a worker under load, and how many records a second it is sent; 0: as many as it takes.
 DURATION ?= 8h
 RATE ?= 500
 
