@@ -87,8 +87,8 @@ test: ## all tests that need no real Kafka
 	$(GO) test -timeout 10m $(TESTFLAGS) ./...
 
 .PHONY: race
-race: ## the same under the race detector (needs a C compiler)
-	$(GO) test -race -timeout 25m $(TESTFLAGS) ./...
+race: ## the same under the race detector, with freed buffers overwritten (needs a C compiler)
+	$(GO) test -race -tags poison -timeout 25m $(TESTFLAGS) ./...
 
 .PHONY: lint
 lint: $(GOLANGCI) ## all linters, with the reasons for those that are off in .golangci.yml
