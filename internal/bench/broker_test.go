@@ -77,6 +77,28 @@ func TestHold_NothingIsSeenBeforeItIsReleased(t *testing.T) {
 	}
 }
 
+func TestSettled_WaitsForTheLastTransaction(t *testing.T) {
+	t.Parallel()
+	a, brokers := startBroker(t, "out")
+	h, err := Load{Records: 500, Series: 10, Partitions: 2}.hold(t.Context(), brokers, "out", 1763922333)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.close()
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if ends, err := a.settled(short, "out"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while it is open: %v, %v", ends, err)
+	}
+	if err := h.release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ends, err := a.settled(t.Context(), "out")
+	if err != nil || ends[0] < h.ends[0] || ends[1] < h.ends[1] {
+		t.Errorf("ends %v, %v, want %v at least", ends, err, h.ends)
+	}
+}
+
 func TestCheck_CompleteAndUnique(t *testing.T) {
 	t.Parallel()
 	l := Load{Records: 200, Series: 10, Partitions: 2}
