@@ -99,6 +99,26 @@ func TestSettled_WaitsForTheLastTransaction(t *testing.T) {
 	}
 }
 
+func TestAwaitMembers_OfThoseThatAreThere(t *testing.T) {
+	t.Parallel()
+	a, brokers := startBroker(t, "in")
+	for range 2 {
+		client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics("in"), kgo.ConsumerGroup("g"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+	}
+	if err := a.awaitMembers(t.Context(), "g", 2); err != nil {
+		t.Error(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := a.awaitMembers(short, "g", 3); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a third one: %v", err)
+	}
+}
+
 func TestCheck_CompleteAndUnique(t *testing.T) {
 	t.Parallel()
 	l := Load{Records: 200, Series: 10, Partitions: 2}

@@ -2,11 +2,13 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -91,6 +93,26 @@ func (a *admin) awaitCommitted(ctx context.Context, group, topic string, ends ma
 			}
 		}
 		return true, nil
+	})
+}
+
+// awaitMembers returns when a group has so many members, which know what is theirs.
+func (a *admin) awaitMembers(ctx context.Context, group string, members int) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("group %s does not come to rest with %d members", group, members))
+	defer cancel()
+	return until(ctx, lookEvery, func() (bool, error) {
+		groups, err := a.kafka.DescribeGroups(ctx, group)
+		if err == nil {
+			err = groups.Error()
+		}
+		if errors.Is(err, kerr.GroupIDNotFound) {
+			return false, nil // nobody has joined yet
+		}
+		if err != nil {
+			return false, fmt.Errorf("members of group %s: %w", group, err)
+		}
+		g := groups[group]
+		return g.State == "Stable" && len(g.Members) == members, nil
 	})
 }
 
