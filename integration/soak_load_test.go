@@ -55,8 +55,8 @@ const (
 func (l *lab) keepLittle(ctx context.Context, t *testing.T) {
 	t.Helper()
 	changes := []kadm.AlterConfig{
-		{Op: kadm.SetConfig, Name: "retention.bytes", Value: kadm.StringPtr(strconv.Itoa(512 << 20))},
-		{Op: kadm.SetConfig, Name: "segment.bytes", Value: kadm.StringPtr(strconv.Itoa(64 << 20))},
+		{Op: kadm.SetConfig, Name: "retention.bytes", Value: new(strconv.Itoa(512 << 20))},
+		{Op: kadm.SetConfig, Name: "segment.bytes", Value: new(strconv.Itoa(64 << 20))},
 	}
 	changed, err := kadm.NewClient(l.client).AlterTopicConfigs(ctx, changes, l.topics.Input, l.topics.Results)
 	if err == nil {

@@ -107,7 +107,7 @@ func TestAwaitMembers_OfThoseThatAreThere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer client.Close()
+		t.Cleanup(client.Close)
 	}
 	if err := a.awaitMembers(t.Context(), "g", 2); err != nil {
 		t.Error(err)

@@ -131,7 +131,7 @@ func (p *process) awaitService(ctx context.Context) error {
 func (p *process) awaitReadyz(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("/readyz does not answer 200"))
 	defer cancel()
-	return until(ctx, lookEvery, func() (bool, error) {
+	return until(ctx, func() (bool, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+"/readyz", http.NoBody)
 		if err != nil {
 			return false, fmt.Errorf("ask the service: %w", err)

@@ -30,10 +30,10 @@ type Row struct {
 	Value   int
 	Load    Load
 	Workers int
-	// MaxIDs is how many IDs the service remembers of a partition; 0 leaves that to
+	// Remembered is how many IDs the service remembers of a partition; 0 leaves that to
 	// the environment.
-	MaxIDs int `json:",omitempty"`
-	Rounds []Measured
+	Remembered int
+	Rounds     []Measured
 }
 
 // Dimension is what is varied alone.
@@ -99,7 +99,7 @@ func (s *ScaleSettings) dimensions() []Dimension {
 		row.Load.Records = max(row.Load.Records, row.Value)
 	})
 	add(byIDs, s.IDs, func(row *Row) {
-		row.MaxIDs = row.Value / row.Load.Partitions
+		row.Remembered = row.Value / row.Load.Partitions
 		row.Load.Records = max(row.Load.Records, row.Value)
 	})
 	add(byWorkers, s.Workers, func(row *Row) { row.Workers = row.Value })
@@ -153,8 +153,8 @@ func (r *runner) vary(ctx context.Context, d Dimension, number, rounds int) erro
 func (r *runner) with(row *Row) *runner {
 	other := *r
 	other.Load, other.workers = row.Load, row.Workers
-	if row.MaxIDs > 0 {
-		other.Environ = append(slices.Clone(r.Environ), "PULSE_DEDUPE_MAX_IDS="+strconv.Itoa(row.MaxIDs))
+	if row.Remembered > 0 {
+		other.Environ = append(slices.Clone(r.Environ), "PULSE_DEDUPE_MAX_IDS="+strconv.Itoa(row.Remembered))
 	}
 	return &other
 }

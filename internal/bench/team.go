@@ -78,5 +78,5 @@ func (t team) end() (Usage, error) {
 		sum.System += u.System
 		sum.PeakBytes += u.PeakBytes
 	}
-	return sum, err //nolint:wrapcheck // end says what it was
+	return sum, err
 }

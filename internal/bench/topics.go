@@ -82,7 +82,7 @@ func (a *admin) drop(ctx context.Context, prefix string) error {
 
 // awaitCommitted returns when a group has committed everything up to the offsets.
 func (a *admin) awaitCommitted(ctx context.Context, group, topic string, ends map[int32]int64) error {
-	return until(ctx, lookEvery, func() (bool, error) {
+	return until(ctx, func() (bool, error) {
 		offsets, err := a.kafka.FetchOffsets(ctx, group)
 		if err != nil {
 			return false, fmt.Errorf("offsets of group %s: %w", group, err)
@@ -100,7 +100,7 @@ func (a *admin) awaitCommitted(ctx context.Context, group, topic string, ends ma
 func (a *admin) awaitMembers(ctx context.Context, group string, members int) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("group %s does not come to rest with %d members", group, members))
 	defer cancel()
-	return until(ctx, lookEvery, func() (bool, error) {
+	return until(ctx, func() (bool, error) {
 		groups, err := a.kafka.DescribeGroups(ctx, group)
 		if err == nil {
 			err = groups.Error()
@@ -118,7 +118,7 @@ func (a *admin) awaitMembers(ctx context.Context, group string, members int) err
 
 // awaitEnd returns when a topic has so many records.
 func (a *admin) awaitEnd(ctx context.Context, topic string, records int) error {
-	return until(ctx, lookEvery, func() (bool, error) {
+	return until(ctx, func() (bool, error) {
 		ends, err := a.ends(ctx, topic)
 		if err != nil {
 			return false, err
@@ -153,7 +153,7 @@ func (a *admin) ends(ctx context.Context, topic string) (map[int32]int64, error)
 func (a *admin) settled(ctx context.Context, topic string) (ends map[int32]int64, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("a transaction in %s does not end", topic))
 	defer cancel()
-	err = until(ctx, lookEvery, func() (bool, error) {
+	err = until(ctx, func() (bool, error) {
 		if ends, err = a.ends(ctx, topic); err != nil {
 			return false, err
 		}
@@ -172,8 +172,8 @@ func (a *admin) settled(ctx context.Context, topic string) (ends map[int32]int64
 }
 
 // until asks again and again whether it is over.
-func until(ctx context.Context, every time.Duration, over func() (bool, error)) error {
-	again := time.NewTicker(every)
+func until(ctx context.Context, over func() (bool, error)) error {
+	again := time.NewTicker(lookEvery)
 	defer again.Stop()
 	for {
 		if done, err := over(); done || err != nil {

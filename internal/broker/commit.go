@@ -18,9 +18,21 @@ func (e *Engine) begin(now time.Time) {
 	if e.txn != nil {
 		return
 	}
-	due := e.draining
+	ready, due := e.computed(now)
+	switch {
+	case len(ready) == 0 || !due:
+	case now.Before(e.markers.written):
+		e.wakeBy(e.markers.written, now)
+	default:
+		e.seal(ready, now)
+	}
+}
+
+// computed are the tasks whose batches a transaction that begins now would hold, and
+// whether one is due.
+func (e *Engine) computed(now time.Time) (ready []*task, due bool) {
+	due = e.draining
 	busy := false
-	var ready []*task
 	for _, t := range e.tasks {
 		if !t.mayBeSealed() {
 			continue
@@ -39,15 +51,7 @@ func (e *Engine) begin(now time.Time) {
 			ready = append(ready, t)
 		}
 	}
-	due = due || !busy || e.openBytes() >= e.set.MaxInflightBytes/4
-	if len(ready) == 0 || !due {
-		return
-	}
-	if now.Before(e.markers.written) {
-		e.wakeBy(e.markers.written, now)
-		return
-	}
-	e.seal(ready, now)
+	return ready, due || !busy || e.openBytes() >= e.set.MaxInflightBytes/4
 }
 
 // mayBeSealed: not while its record path waits for external enrichers.

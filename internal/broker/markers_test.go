@@ -36,7 +36,7 @@ func follow(m *markers, rounds int, take func() time.Duration) (asked, late floa
 func TestMarkers_AreWaitedForAboutAsLongAsTheyTake(t *testing.T) {
 	t.Parallel()
 	about := func(least, most time.Duration) func() time.Duration {
-		random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's numbers, nothing to guess
+		random := rand.New(rand.NewPCG(1, 2))
 		return func() time.Duration { return least + time.Duration(random.Int64N(int64(most-least))) }
 	}
 	var m markers

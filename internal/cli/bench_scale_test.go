@@ -47,12 +47,12 @@ func TestBenchScale_MeasuresEachRowAndLeavesNothing(t *testing.T) {
 }
 
 func row(records, series, partitions, workers, maxIDs int) bench.Row {
-	return bench.Row{Load: bench.Load{Records: records, Series: series, Partitions: partitions}, Workers: workers, MaxIDs: maxIDs}
+	return bench.Row{Load: bench.Load{Records: records, Series: series, Partitions: partitions}, Workers: workers, Remembered: maxIDs}
 }
 
 func requireRow(t *testing.T, dimension string, got, want *bench.Row) {
 	t.Helper()
-	if got.Load != want.Load || got.Workers != want.Workers || got.MaxIDs != want.MaxIDs || len(got.Rounds) != 2 {
+	if got.Load != want.Load || got.Workers != want.Workers || got.Remembered != want.Remembered || len(got.Rounds) != 2 {
 		t.Errorf("%s: %+v, want %+v", dimension, got, want)
 	}
 	for _, m := range got.Rounds {
