@@ -24,7 +24,7 @@ const mostSources = 10_000
 type sources struct {
 	most   int
 	byName map[string]*sourceRow
-	log    []sourceUndo
+	log    undoLog[sourceUndo]
 	last   *sourceRow
 	// oldest and newest are the ends of the list in order of use, uses counts all.
 	oldest, newest *sourceRow
@@ -75,21 +75,24 @@ func (t *Task) Source(name string) (s series.Source, known bool) {
 func (t *Task) SetSource(name string, s series.Source) {
 	x := &t.sources
 	r := x.find(name)
-	u := sourceUndo{row: r, isNew: r == nil}
-	if u.isNew {
+	u := x.log.grow()
+	if u.isNew = r == nil; u.isNew {
 		r = &sourceRow{name: strings.Clone(name)}
 		x.byName[r.name] = r
-		u.row = r
 	} else {
 		u.before, u.used, u.older = r.value, r.used, r.older
-		x.unlink(r)
 	}
-	x.link(r, x.newest)
+	u.row = r
+	if r != x.newest {
+		if !u.isNew {
+			x.unlink(r)
+		}
+		x.link(r, x.newest)
+	}
 	x.uses++
 	r.value, r.used = s, x.uses
-	x.log = append(x.log, u)
 	for len(x.byName) > x.most {
-		x.log = append(x.log, sourceUndo{row: x.oldest, forgotten: true})
+		*x.log.grow() = sourceUndo{row: x.oldest, forgotten: true}
 		x.forgetRow(x.oldest)
 	}
 }
@@ -132,8 +135,8 @@ func (x *sources) unlink(r *sourceRow) {
 }
 
 func (x *sources) undo(to int) {
-	for i := len(x.log) - 1; i >= to; i-- {
-		u := &x.log[i]
+	for i := x.log.n - 1; i >= to; i-- {
+		u := x.log.at(i)
 		switch r := u.row; {
 		case u.forgotten:
 			x.byName[r.name] = r
@@ -148,15 +151,7 @@ func (x *sources) undo(to int) {
 		}
 		x.uses--
 	}
-	clear(x.log[to:])
-	x.log = x.log[:to]
-}
-
-// forget drops the first n entries of the log.
-func (x *sources) forget(n int) {
-	left := copy(x.log, x.log[n:])
-	clear(x.log[left:])
-	x.log = x.log[:left]
+	x.log.cut(to)
 }
 
 // write writes the sources that the open batch has changed, in the order of their
@@ -165,8 +160,8 @@ func (x *sources) forget(n int) {
 //	key:   "u/", source
 //	value: version, number of its last use, its bytes
 func (x *sources) write(w *writer) {
-	for i := range x.log {
-		u := &x.log[i]
+	for i := range x.log.n {
+		u := x.log.at(i)
 		r := u.row
 		if r.changed {
 			continue
@@ -187,8 +182,8 @@ func (x *sources) write(w *writer) {
 			w.emit(w.key, nil)
 		}
 	}
-	for i := range x.log {
-		x.log[i].row.changed = false
+	for i := range x.log.n {
+		x.log.at(i).row.changed = false
 	}
 }
 
@@ -234,5 +229,5 @@ func (x *sources) bytes() (n int64) {
 	for name := range x.byName {
 		n += rowBytes + int64(len(name))
 	}
-	return n
+	return n + x.log.bytes()
 }
