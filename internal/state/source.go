@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -39,15 +40,21 @@ type sourceRow struct {
 	changed      bool // used by write alone
 }
 
-// sourceUndo takes a use of a row back, or that it was forgotten.
+// sourceUndo takes a use of a row back, or that it was forgotten. There is one for each
+// record of two batches, so it says what it is by a number of uses that no row has.
 type sourceUndo struct {
 	row *sourceRow
 	// before and used are what the row had, older its neighbour then.
-	before           series.Source
-	used             uint64
-	older            *sourceRow
-	isNew, forgotten bool
+	before series.Source
+	used   uint64
+	older  *sourceRow
 }
+
+// In place of sourceUndo.used.
+const (
+	neverUsed = math.MaxUint64 // the row is new
+	forgotten = neverUsed - 1  // the row was forgotten
+)
 
 func newSources() sources { return sources{most: mostSources, byName: make(map[string]*sourceRow)} }
 
@@ -76,23 +83,23 @@ func (t *Task) SetSource(name string, s series.Source) {
 	x := &t.sources
 	r := x.find(name)
 	u := x.log.grow()
-	if u.isNew = r == nil; u.isNew {
+	if r == nil {
 		r = &sourceRow{name: strings.Clone(name)}
 		x.byName[r.name] = r
+		x.link(r, x.newest)
+		u.used = neverUsed
 	} else {
 		u.before, u.used, u.older = r.value, r.used, r.older
+		if r != x.newest {
+			x.unlink(r)
+			x.link(r, x.newest)
+		}
 	}
 	u.row = r
-	if r != x.newest {
-		if !u.isNew {
-			x.unlink(r)
-		}
-		x.link(r, x.newest)
-	}
 	x.uses++
 	r.value, r.used = s, x.uses
 	for len(x.byName) > x.most {
-		*x.log.grow() = sourceUndo{row: x.oldest, forgotten: true}
+		*x.log.grow() = sourceUndo{row: x.oldest, used: forgotten}
 		x.forgetRow(x.oldest)
 	}
 }
@@ -137,12 +144,12 @@ func (x *sources) unlink(r *sourceRow) {
 func (x *sources) undo(to int) {
 	for i := x.log.n - 1; i >= to; i-- {
 		u := x.log.at(i)
-		switch r := u.row; {
-		case u.forgotten:
+		switch r := u.row; u.used {
+		case forgotten:
 			x.byName[r.name] = r
 			x.link(r, nil)
 			continue
-		case u.isNew:
+		case neverUsed:
 			x.forgetRow(r)
 		default:
 			x.unlink(r)
@@ -178,7 +185,7 @@ func (x *sources) write(w *writer) {
 			}
 			w.value = value
 			w.end()
-		case now == nil && !u.isNew:
+		case now == nil && u.used != neverUsed:
 			w.emit(w.key, nil)
 		}
 	}
@@ -197,7 +204,10 @@ func (x *sources) restore(k, v *reader, version byte, tombstone bool) error {
 	}
 	used := uint64(0)
 	if version > 1 {
-		if used = v.uvarint(); v.err != nil {
+		if used = v.uvarint(); v.err == nil && used >= maxNumber {
+			v.fail("a source cannot have been used so often")
+		}
+		if v.err != nil {
 			return v.err
 		}
 	}
