@@ -57,10 +57,16 @@ type Task struct {
 
 // cursor is the part of the state that is a handful of numbers.
 type cursor struct {
+	counted
+
 	// keyed is true once the hash key is in the changelog.
 	keyed    bool
 	segments segmentCursor
-	ledger   Ledger
+}
+
+// counted is what records change of the cursor beside the segments.
+type counted struct {
+	ledger Ledger
 	// notBefore are the times given last, by tier from 1. Nobody changes the
 	// slice: cursors and marks share it.
 	notBefore []int64
@@ -109,8 +115,11 @@ func New(s Settings, hashKey [16]byte) (*Task, error) {
 type Mark struct {
 	batch uint64
 	// at counts from the start of the open batch.
-	at     logLengths
-	cursor cursor
+	at logLengths
+	// What else there is of the cursor changes when a batch is sealed, which ends the
+	// mark.
+	counted counted
+	brought brought
 }
 
 // Mark returns the present point of the open batch.
@@ -119,11 +128,11 @@ func (t *Task) Mark() (m Mark) {
 	return m
 }
 
-// MarkAt is Mark for who takes one with each record: it writes the few hundred
-// bytes in place.
+// MarkAt is Mark for who takes one with each record: it writes the bytes
+// in place.
 func (t *Task) MarkAt(m *Mark) {
 	s := &t.sealedLog
-	m.batch, m.cursor = t.batch, t.cur
+	m.batch, m.counted, m.brought = t.batch, t.cur.counted, t.cur.segments.brought
 	m.at = logLengths{
 		ids: t.ids.puts - s.ids, windows: t.windows.log.n - s.windows, memory: t.memory.log.n - s.memory,
 		pending: t.pending.log.n - s.pending, parked: t.parked.log.n - s.parked, queues: t.queues.log.n - s.queues,
@@ -138,7 +147,7 @@ func (t *Task) Undo(m Mark) {
 		panic("state: undo to a mark of another batch")
 	}
 	t.undoTo(m.at.plus(t.sealedLog))
-	t.cur = m.cursor
+	t.cur.counted, t.cur.segments.brought = m.counted, m.brought
 }
 
 // Seal closes the open batch: its changes go to emit as changelog records,
