@@ -27,11 +27,12 @@ func (l *undoLog[T]) at(i int) *T {
 
 // grow adds an entry, zero, and returns it to be filled.
 func (l *undoLog[T]) grow() *T {
-	if l.start+l.n == len(l.blocks)*blockEntries {
+	place := uint(l.start + l.n)
+	if place == uint(len(l.blocks))*blockEntries {
 		l.blocks = append(l.blocks, new([blockEntries]T))
 	}
 	l.n++
-	return l.at(l.n - 1)
+	return &l.blocks[place/blockEntries][place%blockEntries]
 }
 
 // cut drops the entries from the i-th on.
