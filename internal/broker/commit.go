@@ -97,6 +97,7 @@ func (e *Engine) onReply(r reply) {
 		}
 		p := e.txn.sealing[t.id]
 		p.batches = r.batches
+		e.txn.bytes += undoBytes * p.records
 		for _, b := range r.batches {
 			e.txn.bytes += len(b.bytes)
 		}

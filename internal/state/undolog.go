@@ -17,6 +17,8 @@ type undoLog[T any] struct {
 	blocks []*[blockEntries]T
 	// start is where the first entry is in the first block, n how many there are.
 	start, n int
+	// keep is how many blocks there may be: as many as the late batches had in use.
+	keep int
 }
 
 // at is the i-th entry, of those there are.
@@ -44,6 +46,14 @@ func (l *undoLog[T]) cut(i int) {
 // forget drops the first n entries. Their blocks go behind the others.
 func (l *undoLog[T]) forget(n int) {
 	l.wipe(0, n)
+	// What one large batch needed goes within some smaller ones
+	// (TestUndoLog_GivesBackWhatOneLargeBatchNeeded).
+	used := (l.start + l.n + blockEntries - 1) / blockEntries
+	l.keep = max(used, l.keep-(l.keep+15)/16)
+	if len(l.blocks) > l.keep {
+		clear(l.blocks[l.keep:])
+		l.blocks = l.blocks[:l.keep]
+	}
 	l.start += n
 	l.n -= n
 	if l.n == 0 {

@@ -50,3 +50,23 @@ func TestUndoLog_BehavesLikeASlice(t *testing.T) {
 		}
 	}
 }
+
+func TestUndoLog_GivesBackWhatOneLargeBatchNeeded(t *testing.T) { //nolint:paralleltest // it counts allocations
+	var log undoLog[int]
+	batch := func(entries int) {
+		for range entries {
+			log.grow()
+		}
+		log.forget(entries)
+	}
+	batch(1000 * blockEntries)
+	for range 150 {
+		batch(2 * blockEntries)
+	}
+	if n := len(log.blocks); n > 4 {
+		t.Errorf("%d blocks are kept for batches of two", n)
+	}
+	if n := testing.AllocsPerRun(100, func() { batch(2 * blockEntries) }); n != 0 {
+		t.Errorf("a batch like the ones before allocates %v times", n)
+	}
+}
