@@ -21,7 +21,7 @@ JOINS ?= 10
 # How many faults the chaos-cluster target makes, and which schedule of them; seed 0 draws one.
 FAULTS ?= 100
 SEED ?= 0
-# How long the soak target keeps a worker under load, and how many records a second it is sent.
+# How long the soak target keeps a worker under load, and how many records a second it is sent; 0: as many as it takes.
 DURATION ?= 8h
 RATE ?= 500
 
@@ -32,7 +32,8 @@ RETRIES ?= 100000
 ROUNDS ?= 5
 LETTERS ?= 10000
 
-# Flags for pulse-scorer bench, for example: make bench BENCHFLAGS='--rounds 1 --rates 1000'
+# Flags for pulse-scorer bench, for example: make bench BENCHFLAGS='--rounds 1 --rates 1000';
+# and bench scale: make bench-scale BENCHFLAGS='--rounds 1 --ids= --workers=1,2'
 BENCHFLAGS ?=
 # The port of the broker that bench starts.
 BENCHPORT ?= 29392
@@ -87,8 +88,8 @@ test: ## all tests that need no real Kafka
 	$(GO) test -timeout 10m $(TESTFLAGS) ./...
 
 .PHONY: race
-race: ## the same under the race detector (needs a C compiler)
-	$(GO) test -race -timeout 25m $(TESTFLAGS) ./...
+race: ## the same under the race detector, with freed buffers overwritten (needs a C compiler)
+	$(GO) test -race -tags poison -timeout 25m $(TESTFLAGS) ./...
 
 .PHONY: lint
 lint: $(GOLANGCI) ## all linters, with the reasons for those that are off in .golangci.yml
@@ -182,6 +183,10 @@ bench: ## the service beside a raw copy and a client library's transactions, on 
 		export KAFKA_HEAP=$${KAFKA_HEAP:-1g}; \
 		PULSE_BROKERS=$$(integration/kafka/up.sh .cache/bench/kafka $(BENCHPORT)) .cache/bench/pulse-scorer bench $(BENCHFLAGS); \
 	fi
+
+.PHONY: bench-scale
+bench-scale: ## what a record costs as partitions, series, remembered IDs and workers become more, on a Kafka as above; a picture in .cache/bench
+	@$(MAKE) --no-print-directory bench BENCHFLAGS='scale --plot .cache/bench/scale.svg $(BENCHFLAGS)'
 
 .PHONY: bench-micro
 bench-micro: ## micro benchmarks: decode, score, encode, batch, state, and all of a worker; what they allocate

@@ -26,6 +26,7 @@ type composeService struct {
 	Restart     string
 	Profiles    []string
 	Grace       string `yaml:"stop_grace_period"`
+	Healthcheck struct{ Disable bool }
 }
 
 type composeFile struct {

@@ -17,14 +17,13 @@ import (
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"pulse-scorer/integration/kafkatest"
 )
 
 var (
 	soakFor  = flag.Duration("soak", 10*time.Second, "how long TestSoak keeps a worker under load (make soak)")
-	soakRate = flag.Int("soak-rate", 200, "records a second of TestSoak")
+	soakRate = flag.Int("soak-rate", 200, "records a second of TestSoak; 0: as many as the worker takes")
 	soakPlot = flag.String("soak-plot", "", "where TestSoak writes its plot (SVG), and beside it the samples (CSV); empty: among its artifacts")
 )
 
@@ -55,8 +54,12 @@ type sampler struct {
 	taken []sample
 }
 
-// every is how often it looks: two hundred times, but not all the time.
+// every is how often it looks: two hundred times, but not all the time. Under full load
+// what is sent depends on it.
 func (*sampler) every() time.Duration {
+	if *soakRate == 0 {
+		return time.Second
+	}
 	return max(500*time.Millisecond, min(15*time.Second, *soakFor/200))
 }
 
@@ -84,47 +87,21 @@ func (s *sampler) take(ctx context.Context, t *testing.T) {
 	s.taken = append(s.taken, now)
 }
 
-// soakSeries is how many series have signals, and soakForecasts how many have forecasts:
-// so few that windows of 50 and memories of 100 are full early, and do not look like a leak.
-const (
-	soakSeries    = 200
-	soakForecasts = 10
-)
-
-// soakRecords are a tenth of a second of load: signals of which one in a hundred is a
-// repetition, one in a thousand is none, and one in ten is a forecast.
-func (l *lab) soakRecords(from, n int) []*kgo.Record {
-	records := make([]*kgo.Record, n)
-	for i := range records {
-		id := from + i
-		series, more := id%soakSeries, ""
-		if id%10 == 3 {
-			series, more = soakSeries+id/10%soakForecasts, `,"forecast":{"symbolic_change":{"hope":0.1}},"confidence":0.6`
-		}
-		said := id
-		if id%100 == 99 && id >= soakSeries {
-			said = id - soakSeries // the same series
-		}
-		name := "series-" + strconv.Itoa(series)
-		value := fmt.Sprintf(`{"id":"%d","name":%q,"value":%d,"source":"soak"%s}`, said, name, said%977, more)
-		if id%1000 == 500 {
-			value = "nonsense"
-		}
-		records[i] = &kgo.Record{Topic: l.topics.Input, Partition: int32(series % l.partitions), Key: []byte(name), Value: []byte(value)}
-	}
-	return records
-}
-
-// A worker is kept under a modest load, and its memory, goroutines and file descriptors
-// are watched. make soak DURATION=8h does so for long; integration just long enough to
+// A worker is kept under a modest load, or a full one, and its memory, goroutines and file
+// descriptors are watched. make soak DURATION=8h does so for long; integration just long enough to
 // prove that it works.
 func TestSoak(t *testing.T) { //nolint:paralleltest // what it measures is the process alone
 	ctx, cancel := context.WithTimeout(t.Context(), *soakFor+enrichersHangGuard)
 	defer cancel()
 	l := newLab(ctx, t, kafkatest.Brokers(t), kafkatest.Name("soak"), 4)
 	addr := "127.0.0.1:" + strconv.Itoa(freePorts(t)+150)
-	// Few enough IDs that the table of them is full long before the end: what grows then is a leak.
-	l.env = []string{"PULSE_HTTP_ADDR=" + addr, "PULSE_DEDUPE_MAX_IDS=" + strconv.Itoa(max(1000, *soakRate*int(soakFor.Seconds())/l.partitions/10))}
+	l.env = []string{"PULSE_HTTP_ADDR=" + addr}
+	if *soakRate == 0 {
+		l.keepLittle(ctx, t)
+	} else {
+		// Few enough IDs that the table of them is full long before the end: what grows then is a leak.
+		l.env = append(l.env, "PULSE_DEDUPE_MAX_IDS="+strconv.Itoa(max(1000, *soakRate*int(soakFor.Seconds())/l.partitions/10)))
+	}
 	l.startWorker(t, buildWorker(ctx, t), "soak")
 	awaitThat(ctx, t, func() string {
 		var dialer net.Dialer
@@ -136,21 +113,7 @@ func TestSoak(t *testing.T) { //nolint:paralleltest // what it measures is the p
 		return ""
 	})
 	s := &sampler{url: "http://" + addr, began: time.Now()}
-	sent := 0
-	pace := time.NewTicker(100 * time.Millisecond)
-	defer pace.Stop()
-	next := time.Duration(0)
-	for time.Since(s.began) < *soakFor {
-		<-pace.C
-		due := int(time.Since(s.began).Seconds() * float64(*soakRate))
-		if err := l.client.ProduceSync(ctx, l.soakRecords(sent, due-sent)...).FirstErr(); err != nil {
-			t.Fatalf("produce: %v", err)
-		}
-		if sent = due; time.Since(s.began) >= next {
-			s.take(ctx, t)
-			next = time.Since(s.began) + s.every()
-		}
-	}
+	sent := l.soak(ctx, t, s)
 	l.awaitEnd(ctx, t)
 	s.take(ctx, t)
 	s.report(t, sent)
@@ -175,9 +138,9 @@ func (s *sampler) report(t *testing.T, sent int) {
 	if last.scored < float64(sent)*0.98 {
 		t.Errorf("%v of %d records are scored; a hundredth are repetitions and a thousandth no signals", last.scored, sent)
 	}
-	t.Logf("%v at %d records a second, %d sent, %d samples; plot in %s", *soakFor, *soakRate, sent, len(s.taken), path)
+	t.Logf("%v at %.0f records a second, %d sent, %d samples; plot in %s", *soakFor, float64(sent)/soakFor.Seconds(), sent, len(s.taken), path)
 	for i, m := range watchedMetrics {
-		early, late := s.halves(i)
+		early, late := s.parts(i)
 		grown := late - early
 		verdict := "no trend"
 		switch trend := grown > max(m.slack, early*m.growth); {
@@ -185,16 +148,15 @@ func (s *sampler) report(t *testing.T, sent int) {
 			verdict = "too short to say"
 		case trend:
 			verdict = "GROWS"
-			t.Errorf("%s: from %.1f to %.1f at the median of the halves after the first third", m.unit, early, late)
+			t.Errorf("%s: from %.1f to %.1f at the median of the second sixth and the last third", m.unit, early, late)
 		}
 		t.Logf("%-24s %8.1f then %8.1f: %s", m.unit, early, late, verdict)
 	}
 }
 
-// halves are the medians of the earlier and of the later half of what comes after the
-// first third, in which caches and tables fill.
-func (s *sampler) halves(metric int) (early, late float64) {
-	kept := s.taken[len(s.taken)/3:]
+// parts are the medians of the second sixth of the time, when caches and tables are full,
+// and of the last third: of half an hour, minutes 5 to 10 and 20 to 30.
+func (s *sampler) parts(metric int) (early, late float64) {
 	median := func(of []sample) float64 {
 		var values []float64
 		for _, one := range of {
@@ -203,7 +165,8 @@ func (s *sampler) halves(metric int) (early, late float64) {
 		slices.Sort(values)
 		return values[len(values)/2]
 	}
-	return median(kept[:len(kept)/2]), median(kept[len(kept)/2:])
+	n := len(s.taken)
+	return median(s.taken[n/6 : n/3+1]), median(s.taken[2*n/3:])
 }
 
 func (s *sampler) csv() string {
@@ -248,7 +211,7 @@ func (s *sampler) svg() string {
 		}
 		text.WriteString(`"/>` + "\n")
 	}
-	fmt.Fprintf(&text, `<text x="%d" y="%d" text-anchor="end">%v at %d records/s</text>`+"\n</svg>\n",
-		left+width, len(watchedMetrics)*(panel+top)+20, *soakFor, *soakRate)
+	fmt.Fprintf(&text, `<text x="%d" y="%d" text-anchor="end">%v at %.0f records/s</text>`+"\n</svg>\n",
+		left+width, len(watchedMetrics)*(panel+top)+20, *soakFor, s.taken[len(s.taken)-1].scored/end)
 	return text.String()
 }

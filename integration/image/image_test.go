@@ -63,7 +63,10 @@ func start(ctx context.Context, t *testing.T, kafka kafkatest.Network) *testcont
 			host.CapDrop = []string{"ALL"}
 			host.SecurityOpt = []string{"no-new-privileges:true"}
 		}),
-		testcontainers.WithWaitStrategyAndDeadline(hangGuard, wait.ForHTTP("/readyz").WithPort(httpPort).WithStartupTimeout(hangGuard)),
+		testcontainers.WithWaitStrategyAndDeadline(hangGuard, wait.ForAll(
+			wait.ForHTTP("/readyz").WithPort(httpPort).WithStartupTimeout(hangGuard),
+			wait.ForHealthCheck(), // the image's own
+		)),
 	)
 	testcontainers.CleanupContainer(t, service)
 	if err != nil {

@@ -40,6 +40,10 @@ type novelty struct {
 func (m *novelty) surprise(x, dust float64, n uint32) float64 {
 	value := float32(x)
 	at := m.find(value)
+	if at < int(m.used) && m.seen[at].low <= value { // as most values
+		m.fresh |= 1 << at
+		return 0
+	}
 	before, after := m.gaps(at, value)
 	m.cover(at, value, before, after)
 	distance := min(before, after)
@@ -55,20 +59,18 @@ func (m *novelty) surprise(x, dust float64, n uint32) float64 {
 // find returns the first interval that does not end below value.
 func (m *novelty) find(value float32) int {
 	at := 0
-	for at < int(m.used) && m.seen[at].high < value {
+	seen := m.seen[:m.used]
+	for at < len(seen) && seen[at].high < value {
 		at++
 	}
 	return at
 }
 
-// gaps are the distances of value, for which find returned at, from what was
-// seen below and above it; both 0 inside an interval, infinite where there is none.
+// gaps are the distances of value, for which find returned at and which is in no
+// interval, from what was seen below and above it; infinite where there is none.
 func (m *novelty) gaps(at int, value float32) (before, after float64) {
 	before, after = math.Inf(1), math.Inf(1)
 	if at < int(m.used) {
-		if m.seen[at].low <= value {
-			return 0, 0
-		}
 		after = float64(m.seen[at].low) - float64(value)
 	}
 	if at > 0 {
@@ -77,12 +79,8 @@ func (m *novelty) gaps(at int, value float32) (before, after float64) {
 	return before, after
 }
 
-// cover takes value into the intervals.
+// cover takes a value that is in none of them into the intervals.
 func (m *novelty) cover(at int, value float32, before, after float64) {
-	if after == 0 {
-		m.fresh |= 1 << at
-		return
-	}
 	if m.used == intervals {
 		gap, left := m.smallest(at)
 		switch {

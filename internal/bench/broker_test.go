@@ -77,6 +77,48 @@ func TestHold_NothingIsSeenBeforeItIsReleased(t *testing.T) {
 	}
 }
 
+func TestSettled_WaitsForTheLastTransaction(t *testing.T) {
+	t.Parallel()
+	a, brokers := startBroker(t, "out")
+	h, err := Load{Records: 500, Series: 10, Partitions: 2}.hold(t.Context(), brokers, "out", 1763922333)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.close()
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if ends, err := a.settled(short, "out"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while it is open: %v, %v", ends, err)
+	}
+	if err := h.release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ends, err := a.settled(t.Context(), "out")
+	if err != nil || ends[0] < h.ends[0] || ends[1] < h.ends[1] {
+		t.Errorf("ends %v, %v, want %v at least", ends, err, h.ends)
+	}
+}
+
+func TestAwaitMembers_OfThoseThatAreThere(t *testing.T) {
+	t.Parallel()
+	a, brokers := startBroker(t, "in")
+	for range 2 {
+		client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics("in"), kgo.ConsumerGroup("g"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(client.Close)
+	}
+	if err := a.awaitMembers(t.Context(), "g", 2); err != nil {
+		t.Error(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := a.awaitMembers(short, "g", 3); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a third one: %v", err)
+	}
+}
+
 func TestCheck_CompleteAndUnique(t *testing.T) {
 	t.Parallel()
 	l := Load{Records: 200, Series: 10, Partitions: 2}

@@ -14,7 +14,7 @@ var ErrIncomplete = errors.New("results are not complete and unique")
 // check reads all that can be read of a results topic: each record of the load must
 // have one result, and nothing else may be there.
 func (l Load) check(ctx context.Context, a *admin, brokers []string, topic string) error {
-	ends, err := a.ends(ctx, topic)
+	ends, err := a.settled(ctx, topic)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,10 @@
 //     start-up nor the load's production is measured, and nobody can begin early. It
 //     stops when the group has committed the last record, or the copy's last one
 //     is in its topic.
+//   - Scale varies one thing at a time: partitions, series, remembered IDs, or workers
+//     that share the load. Its rows take turns, too, and its figure is processor time:
+//     a machine without a core for each worker says nothing about speed. A row that
+//     asks for more series or IDs than the load has records gets as many records.
 //   - Processor time is of the whole life of a process, start and stop included: that
 //     is against it, and it needs nothing but what every system tells about a child.
 //     Memory is what Linux tells of the process while it is there.

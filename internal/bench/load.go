@@ -8,6 +8,7 @@ import (
 	"math"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -36,17 +37,26 @@ func origin(i int) int {
 	return i
 }
 
+// UsualLoad is that of a round where nothing else is said.
+func UsualLoad() Load { return Load{Records: 1_000_000, Series: 1000, Partitions: 8} }
+
 // key is the name of a record's series. Neighbours are of different series, but for
-// repeats.
+// repeats; as many signals as there are series have one of each
+// (TestLoad_HasAllItsSeries). Repeats do not count: where the number of series is a
+// multiple of repeatEvery, each would take the turn of the same ones.
 func (l Load) key(i int) []byte {
 	const stride = 7919 // a prime
-	return fmt.Appendf(nil, "series-%04d", origin(i)*stride%l.Series)
+	j := origin(i)
+	return fmt.Appendf(nil, "series-%04d", (j-j/repeatEvery)*stride%l.Series)
 }
 
 // idPrefix stands before the number in the ID of a record.
 const idPrefix = `"id":"bench-`
 
 const idDigits = 9
+
+// maxRecords is how many numbers the ID has room for.
+const maxRecords = 1_000_000_000
 
 // value is a signal with a value of as many digits as a measurement has that was
 // computed, observed some time before now, in seconds since 1970.
@@ -74,6 +84,16 @@ func numberOf(value []byte) (int, error) {
 	return n, nil
 }
 
+// timeout is how long the load's transaction may be open: until all of it is produced,
+// and whoever works on it has begun.
+func (l Load) timeout() time.Duration {
+	const (
+		record = 60 * time.Microsecond
+		most   = 15 * time.Minute // a broker takes no longer one, unless it is told to
+	)
+	return min(beginTimeout+time.Duration(l.Records)*record, most)
+}
+
 // held is a load that is in its topic and cannot be read with read_committed yet.
 type held struct {
 	client *kgo.Client
@@ -84,7 +104,7 @@ type held struct {
 // hold produces a load in one transaction, which it leaves open.
 func (l Load) hold(ctx context.Context, brokers []string, topic string, now float64) (*held, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.TransactionalID(topic), kgo.DefaultProduceTopic(topic),
-		kgo.TransactionTimeout(loadTimeout), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ProducerLinger(loadLinger),
+		kgo.TransactionTimeout(l.timeout()), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ProducerLinger(loadLinger),
 		kgo.MaxBufferedRecords(100_000))
 	if err != nil {
 		return nil, fmt.Errorf("client of the load: %w", err)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -39,6 +41,48 @@ func TestLoad_RepeatsOneInAHundred(t *testing.T) {
 	}
 	if size := len(l.value(1234, 1763922333.5)); size < 110 || size > 135 {
 		t.Errorf("a value of %d bytes", size)
+	}
+}
+
+// As many signals as series are enough for one of each, with records by the million, too.
+func TestLoad_HasAllItsSeries(t *testing.T) {
+	t.Parallel()
+	for _, series := range []int{1, 30, 100, 1000, 10_000, 1_000_000} {
+		l := Load{Records: maxRecords, Series: series, Partitions: 8}
+		first := maxRecords/2 - maxRecords/2%repeatEvery
+		seen, all, last := make([]bool, series), 0, -1
+		for i := first; all < series && i-first <= series+series/50; i++ {
+			if origin(i) != i {
+				continue
+			}
+			n, err := strconv.Atoi(strings.TrimPrefix(string(l.key(i)), "series-"))
+			if err != nil || n >= series || series > 1 && n == last {
+				t.Fatalf("record %d of %d series is of series %d, like its neighbour, or %v", i, series, n, err)
+			}
+			if !seen[n] {
+				seen[n] = true
+				all++
+			}
+			last = n
+		}
+		if all != series {
+			t.Errorf("%d series of %d", all, series)
+		}
+	}
+	last := maxRecords - 2
+	if n, err := numberOf(Load{Records: maxRecords, Series: 1_000_000}.value(last, 0)); err != nil || n != last {
+		t.Errorf("the last number is %d, %v", n, err)
+	}
+}
+
+func TestLoad_HasTimeToBeProduced(t *testing.T) {
+	t.Parallel()
+	for records, want := range map[int]time.Duration{
+		1_000_000: 3 * time.Minute, 10_000_000: 12 * time.Minute, maxRecords: 15 * time.Minute,
+	} {
+		if got := (Load{Records: records}).timeout(); got != want {
+			t.Errorf("%d records have %v, want %v", records, got, want)
+		}
 	}
 }
 

@@ -35,6 +35,8 @@ type process struct {
 	lines    chan string
 	begun    chan struct{}
 	hasBegun sync.Once
+	// address is that of a service, from awaitService on.
+	address string
 	// last are its last lines, for the error if it fails.
 	last tail
 }
@@ -122,10 +124,15 @@ func (p *process) awaitService(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.address = entry.HTTP
+	return p.awaitReadyz(ctx)
+}
+
+func (p *process) awaitReadyz(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("/readyz does not answer 200"))
 	defer cancel()
-	return until(ctx, lookEvery, func() (bool, error) {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+entry.HTTP+"/readyz", http.NoBody)
+	return until(ctx, func() (bool, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+"/readyz", http.NoBody)
 		if err != nil {
 			return false, fmt.Errorf("ask the service: %w", err)
 		}

@@ -99,6 +99,24 @@ type runner struct {
 	now   func() time.Time
 	// prefix begins the names of all topics and groups of the run.
 	prefix string
+	// workers are how many services share the load.
+	workers int
+}
+
+func newRunner(s Settings, now func() time.Time) (*runner, error) {
+	a, err := newAdmin(s.Brokers)
+	if err != nil {
+		return nil, err
+	}
+	return &runner{Settings: s, admin: a, now: now, prefix: fmt.Sprintf("bench-%d", now().UnixMilli()), workers: 1}, nil
+}
+
+// close deletes the topics of the run.
+func (r *runner) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	defer r.admin.close()
+	return r.admin.drop(ctx, r.prefix)
 }
 
 // Run measures. The topics that it makes, and those that the service makes of them,
@@ -107,17 +125,11 @@ func Run(ctx context.Context, s Settings, now func() time.Time) (report Report, 
 	if err := s.Validate(); err != nil {
 		return Report{}, err
 	}
-	a, err := newAdmin(s.Brokers)
+	r, err := newRunner(s, now)
 	if err != nil {
 		return Report{}, err
 	}
-	defer a.close()
-	r := &runner{Settings: s, admin: a, now: now, prefix: fmt.Sprintf("bench-%d", now().UnixMilli())}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-		defer cancel()
-		err = errors.Join(err, a.drop(ctx, r.prefix))
-	}()
+	defer func() { err = errors.Join(err, r.close(ctx)) }()
 	report = Report{Load: s.Load, Length: s.Length}
 	for i := range s.Rounds {
 		round, err := r.round(ctx, i)
@@ -172,7 +184,7 @@ func (r *runner) work(ctx context.Context, c Contestant, name string) (m Measure
 		return Measured{}, err
 	}
 	defer load.close()
-	p, err := r.begin(ctx, c, job)
+	t, err := r.begin(ctx, c, job)
 	if err != nil {
 		return Measured{}, err
 	}
@@ -185,7 +197,7 @@ func (r *runner) work(ctx context.Context, c Contestant, name string) (m Measure
 		}
 	}
 	m = Measured{Records: r.Load.Records, Took: r.now().Sub(began)}
-	usage, endErr := p.end()
+	usage, endErr := t.end()
 	m.Usage = usage
 	if err := errors.Join(err, endErr); err != nil {
 		return Measured{}, err
@@ -194,25 +206,6 @@ func (r *runner) work(ctx context.Context, c Contestant, name string) (m Measure
 		err = r.Load.check(ctx, r.admin, r.Brokers, job.Out)
 	}
 	return m, err
-}
-
-// begin starts a contestant's process and waits until it waits for the load.
-func (r *runner) begin(ctx context.Context, c Contestant, job Job) (*process, error) {
-	args, env := r.Serve, r.serviceEnviron(job)
-	await := (*process).awaitService
-	if c != Service {
-		args, env = r.JobArgs(c, job), r.Environ
-		await = (*process).awaitReady
-	}
-	p, err := start(ctx, args, env)
-	if err != nil {
-		return nil, err
-	}
-	if err := await(p, ctx); err != nil {
-		_, endErr := p.end()
-		return nil, errors.Join(err, endErr)
-	}
-	return p, nil
 }
 
 // serviceEnviron is the environment with topics, group and address for a job.
@@ -243,13 +236,13 @@ func (r *runner) feel(ctx context.Context, number, rate int) (Felt, error) {
 		return felt, err
 	}
 	r.Progress(fmt.Sprintf("latency at %d/s: the service", rate))
-	p, err := r.begin(ctx, Service, job)
+	t, err := r.begin(ctx, Service, job)
 	if err != nil {
 		return felt, err
 	}
 	m = meter{brokers: r.Brokers, in: job.In, out: job.Out, load: r.Load, rate: rate, now: r.now}
 	felt.Service, err = m.measure(ctx, r.Length)
-	usage, endErr := p.end()
+	usage, endErr := t.end()
 	felt.Usage = usage
 	if err := errors.Join(err, endErr); err != nil {
 		return felt, err

@@ -2,20 +2,22 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
-	// loadTimeout is how long the load's transaction may wait for the process that
-	// works on it.
-	loadTimeout = 2 * time.Minute
-	loadLinger  = 20 * time.Millisecond
+	// beginTimeout is how long the load's transaction may wait for the processes that
+	// work on it.
+	beginTimeout = 2 * time.Minute
+	loadLinger   = 20 * time.Millisecond
 	// lookEvery is how often the committed offsets are asked for: the error of a
 	// measured time, against a run.
 	lookEvery = 5 * time.Millisecond
@@ -80,7 +82,7 @@ func (a *admin) drop(ctx context.Context, prefix string) error {
 
 // awaitCommitted returns when a group has committed everything up to the offsets.
 func (a *admin) awaitCommitted(ctx context.Context, group, topic string, ends map[int32]int64) error {
-	return until(ctx, lookEvery, func() (bool, error) {
+	return until(ctx, func() (bool, error) {
 		offsets, err := a.kafka.FetchOffsets(ctx, group)
 		if err != nil {
 			return false, fmt.Errorf("offsets of group %s: %w", group, err)
@@ -94,9 +96,29 @@ func (a *admin) awaitCommitted(ctx context.Context, group, topic string, ends ma
 	})
 }
 
+// awaitMembers returns when a group has so many members, which know what is theirs.
+func (a *admin) awaitMembers(ctx context.Context, group string, members int) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("group %s does not come to rest with %d members", group, members))
+	defer cancel()
+	return until(ctx, func() (bool, error) {
+		groups, err := a.kafka.DescribeGroups(ctx, group)
+		if err == nil {
+			err = groups.Error()
+		}
+		if errors.Is(err, kerr.GroupIDNotFound) {
+			return false, nil // nobody has joined yet
+		}
+		if err != nil {
+			return false, fmt.Errorf("members of group %s: %w", group, err)
+		}
+		g := groups[group]
+		return g.State == "Stable" && len(g.Members) == members, nil
+	})
+}
+
 // awaitEnd returns when a topic has so many records.
 func (a *admin) awaitEnd(ctx context.Context, topic string, records int) error {
-	return until(ctx, lookEvery, func() (bool, error) {
+	return until(ctx, func() (bool, error) {
 		ends, err := a.ends(ctx, topic)
 		if err != nil {
 			return false, err
@@ -123,9 +145,35 @@ func (a *admin) ends(ctx context.Context, topic string) (map[int32]int64, error)
 	return ends, nil
 }
 
+// settled are the ends of a topic that nobody writes to any more, when its last
+// transactions are over. An offset of the group can be seen when its own partition has
+// the marker of the end; those of the results may get theirs later, and what is read
+// until then lacks what stands behind (TestSettled_WaitsForTheLastTransaction; seen on
+// Kafka 4.3.1 on a busy machine).
+func (a *admin) settled(ctx context.Context, topic string) (ends map[int32]int64, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("a transaction in %s does not end", topic))
+	defer cancel()
+	err = until(ctx, func() (bool, error) {
+		if ends, err = a.ends(ctx, topic); err != nil {
+			return false, err
+		}
+		whole, err := a.kafka.ListEndOffsets(ctx, topic)
+		if err == nil {
+			err = whole.Error()
+		}
+		if err != nil {
+			return false, fmt.Errorf("ends of %s: %w", topic, err)
+		}
+		open := false
+		whole.Each(func(o kadm.ListedOffset) { open = open || o.Offset > ends[o.Partition] })
+		return !open, nil
+	})
+	return ends, err
+}
+
 // until asks again and again whether it is over.
-func until(ctx context.Context, every time.Duration, over func() (bool, error)) error {
-	again := time.NewTicker(every)
+func until(ctx context.Context, over func() (bool, error)) error {
+	again := time.NewTicker(lookEvery)
 	defer again.Stop()
 	for {
 		if done, err := over(); done || err != nil {

@@ -18,9 +18,21 @@ func (e *Engine) begin(now time.Time) {
 	if e.txn != nil {
 		return
 	}
-	due := e.draining
+	ready, due := e.computed(now)
+	switch {
+	case len(ready) == 0 || !due:
+	case now.Before(e.markers.written):
+		e.wakeBy(e.markers.written, now)
+	default:
+		e.seal(ready, now)
+	}
+}
+
+// computed are the tasks whose batches a transaction that begins now would hold, and
+// whether one is due.
+func (e *Engine) computed(now time.Time) (ready []*task, due bool) {
+	due = e.draining
 	busy := false
-	var ready []*task
 	for _, t := range e.tasks {
 		if !t.mayBeSealed() {
 			continue
@@ -39,11 +51,7 @@ func (e *Engine) begin(now time.Time) {
 			ready = append(ready, t)
 		}
 	}
-	due = due || !busy || e.openBytes() >= e.set.MaxInflightBytes/4
-	if len(ready) == 0 || !due {
-		return
-	}
-	e.seal(ready, now)
+	return ready, due || !busy || e.openBytes() >= e.set.MaxInflightBytes/4
 }
 
 // mayBeSealed: not while its record path waits for external enrichers.
@@ -89,6 +97,7 @@ func (e *Engine) onReply(r reply) {
 		}
 		p := e.txn.sealing[t.id]
 		p.batches = r.batches
+		e.txn.bytes += undoBytes * p.records
 		for _, b := range r.batches {
 			e.txn.bytes += len(b.bytes)
 		}
@@ -184,6 +193,9 @@ func (e *Engine) submit() {
 // onOutcome merges or takes back what a transaction held.
 func (e *Engine) onOutcome(tx *transaction) error {
 	e.txn = nil
+	if tx.answered {
+		e.markers.ended(tx.ended, tx.markers)
+	}
 	for _, p := range tx.parts {
 		t := p.worker
 		mine := e.tasks[t.id] == t

@@ -55,6 +55,11 @@ type committer struct {
 
 	// pause comes before the next attempt; nil when the last one committed.
 	pause *backoff
+
+	// lastEnd is when the last transaction was told to commit, zero when that was
+	// with another producer; markers is what the attempt has seen of its markers.
+	lastEnd time.Time
+	markers markersSeen
 }
 
 // producerID is what InitProducerID hands out.
@@ -124,6 +129,7 @@ func (c *committer) execute(ctx context.Context, tx *transaction) {
 	if err == nil {
 		tx.decide(committed)
 		tx.answered = true
+		tx.ended, tx.markers = c.lastEnd, c.markers
 		c.keep()
 	} else {
 		result = resultSettled
@@ -229,7 +235,7 @@ func (c *committer) ensureProducer(ctx context.Context, g *generation) error {
 		// Not from what is done about a failure: that has transactions of its own.
 		c.ended = last
 	}
-	c.txnID, c.producer, c.fresh = g.txnID, p, true
+	c.txnID, c.producer, c.fresh, c.lastEnd = g.txnID, p, true, time.Time{}
 	// Sequences start at 0 with every epoch (KIP-98).
 	c.sequences = make(map[topicPartition]int32)
 	return nil
@@ -260,12 +266,18 @@ func (c *committer) open(ctx context.Context, parts []*part) error {
 		}
 	}
 	c.opened = true
+	c.markers = markersSeen{}
 	err := retryMarkers(ctx, func() error {
+		c.markers.asked++
 		return c.cluster.openTransaction(ctx, c.txnID, c.producer, c.set.Group, topics)
 	})
 	if err != nil {
 		return fmt.Errorf("add partitions to transaction: %w", err)
 	}
+	if c.lastEnd.IsZero() {
+		c.markers = markersSeen{}
+	}
+	c.markers.after = c.now().Sub(c.lastEnd)
 	return nil
 }
 
@@ -377,5 +389,6 @@ func (c *committer) end(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("end transaction: %w", err)
 	}
+	c.lastEnd = c.now()
 	return nil
 }

@@ -53,6 +53,9 @@
 //   - Memory instead of overlays: a task's state is changed in place and an undo
 //     log takes a batch back (package state). While transaction N commits, the
 //     workers compute N+1; when N fails, both go.
+//   - Batches are closed when the markers of the last transaction are probably written,
+//     not before: what comes while they are takes part then, and the coordinator is
+//     asked about once instead of some five times (markers.go).
 //   - A transaction is opened only when everything in it is computed, and is open
 //     for its five requests only. So it stays far below a second, and nothing but
 //     the broker is waited for while it is open.

@@ -56,13 +56,14 @@ type Engine struct {
 	repair   chan struct{} // a place for one
 	restores chan struct{} // a place for each restore that may run at once
 	memory   *memory
+	markers  markers
 	observed time.Time
 	done     meter // records of committed batches
 	// askingEnds is true while a question about ends is under way; endsDue is when the
 	// next one may be asked.
 	askingEnds bool
 	endsDue    time.Time
-	// wake goes off at wakeAt, when a record of a tier becomes due.
+	// wake goes off at wakeAt, when a record of a tier becomes due, or a transaction may begin.
 	wake   *time.Timer
 	wakeAt time.Time
 

@@ -53,7 +53,10 @@ func (m *memory) seal(b *batch.Builder) []byte {
 
 // recycle takes the bytes of a batch back. Only when no request can hold them
 // any more: after an answer, never after a time-out.
-func (m *memory) recycle(bytes []byte) { m.sealed.Put(&bytes) }
+func (m *memory) recycle(bytes []byte) {
+	poison(bytes)
+	m.sealed.Put(&bytes)
+}
 
 // buffer holds one fetch answer. Each chunk that aliases it holds one
 // reference; the last release gives it back.
@@ -80,6 +83,7 @@ func (b *buffer) retain() { b.refs.Add(1) }
 func (b *buffer) release() {
 	switch n := b.refs.Add(-1); {
 	case n == 0:
+		poison(b.bytes)
 		b.memory.buffers.Put(b)
 	case n < 0:
 		panic("fetch buffer released twice")

@@ -16,7 +16,7 @@ type output struct {
 	limit    [pipeline.Destinations]int
 	building [pipeline.Destinations]building
 	sealed   []outBatch
-	// waiting is how many bytes wait to be written.
+	// waiting is how many bytes wait to be written, or are kept beside.
 	waiting int
 	memory  *memory
 	// origin is where the record that is being processed lies, and
@@ -96,7 +96,15 @@ func (o *output) seal(to pipeline.Destination) {
 	*b = building{}
 }
 
-// size is how many bytes wait to be written.
+// undoBytes is about what a task keeps of a record until its batch has committed, so
+// that it can be taken back. That is in flight as well, and with compressed results the
+// larger part.
+const undoBytes = 160
+
+// keeps counts that for one record.
+func (o *output) keeps() { o.waiting += undoBytes }
+
+// size is how many bytes wait to be written, or are kept beside.
 func (o *output) size() int { return o.waiting }
 
 // take closes everything and hands it over, in the order in which it was

@@ -92,6 +92,14 @@ func (e *Engine) wakeWhenDue(now time.Time) {
 	e.wake.Reset(soonest.Sub(now))
 }
 
+// wakeBy sets the loop's clock to a time unless it goes off earlier.
+func (e *Engine) wakeBy(at, now time.Time) {
+	if e.wakeAt.IsZero() || at.Before(e.wakeAt) {
+		e.wakeAt = at
+		e.wake.Reset(at.Sub(now))
+	}
+}
+
 // askHeld has a task that waits for its external enrichers ask again, when it is time.
 func (t *task) askHeld(now time.Time) bool {
 	if !t.held || t.working || now.Before(t.askAgain) {

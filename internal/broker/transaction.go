@@ -25,6 +25,9 @@ type transaction struct {
 	void <-chan struct{}
 	// answered is true when no request of it is without answer.
 	answered bool
+	// ended is when it has committed, markers what was seen of those before it.
+	ended   time.Time
+	markers markersSeen
 	// err is set when the service cannot go on.
 	err error
 }

@@ -311,6 +311,7 @@ func (w *worker) processRecord(rec *batch.Record, tier int, r *reply, freeSince 
 	if r.records == 0 {
 		r.oldestMs = rec.TimestampMs
 	}
+	w.out.keeps()
 	r.records++
 	r.next = rec.Offset + 1
 	return nil

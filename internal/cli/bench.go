@@ -57,17 +57,17 @@ process's whole life, start and stop included.`,
 			return runBench(command.Context(), p, set, flags.asJSON)
 		},
 	}
-	f := command.Flags()
-	f.IntVar(&flags.load.Records, "records", 1_000_000, "records of the load, one in a hundred a repeated one")
-	f.IntVar(&flags.load.Series, "series", 1000, "series of the load")
-	f.IntVar(&flags.load.Partitions, "partitions", 8, "partitions of the topics")
+	f, usual := command.Flags(), bench.UsualLoad()
+	f.IntVar(&flags.load.Records, "records", usual.Records, "records of the load, one in a hundred a repeated one")
+	f.IntVar(&flags.load.Series, "series", usual.Series, "series of the load")
+	f.IntVar(&flags.load.Partitions, "partitions", usual.Partitions, "partitions of the topics")
 	f.IntVar(&flags.rounds, "rounds", 5, "how often each works through the load; 0 measures latency only")
 	f.IntSliceVar(&flags.rates, "rates", []int{1000, 10_000}, "signals a second to measure latency at")
 	f.IntVar(&flags.seconds, "seconds", 20, "how long latency is measured at each rate; 0 leaves that out")
 	f.StringSliceVar(&flags.without, "without", nil, "copy, service or transact: leave it out of the rounds")
 	f.StringVar(&flags.profile, "profile", "", "write the service's CPU profile of each run to this file, with a number behind it")
 	f.BoolVar(&flags.asJSON, "json", false, "as JSON, with each round")
-	command.AddCommand(newBenchJob(p), newBenchServe(p))
+	command.AddCommand(newBenchScale(p), newBenchJob(p), newBenchServe(p))
 	return command
 }
 
@@ -89,13 +89,20 @@ func (f *benchFlags) settings(p Process, c config.Config) (bench.Settings, error
 	if f.profile != "" {
 		set.Serve = []string{"bench", benchServe, f.profile}
 	}
-	if c.TLS || c.SASLMechanism != "" {
-		return bench.Settings{}, usagef("bench connects in plain text only, to a cluster made for it: unset PULSE_TLS and PULSE_SASL_MECHANISM")
+	if err := plainOnly(c); err != nil {
+		return bench.Settings{}, err
 	}
 	if err := set.Validate(); err != nil {
 		return bench.Settings{}, &usageError{err}
 	}
 	return set, nil
+}
+
+func plainOnly(c config.Config) error {
+	if c.TLS || c.SASLMechanism != "" {
+		return usagef("bench connects in plain text only, to a cluster made for it: unset PULSE_TLS and PULSE_SASL_MECHANISM")
+	}
+	return nil
 }
 
 func runBench(ctx context.Context, p Process, set bench.Settings, asJSON bool) error {

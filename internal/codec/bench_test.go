@@ -42,18 +42,32 @@ func BenchmarkDecode_RawWithoutID(b *testing.B) {
 
 func BenchmarkDecode_Forecast(b *testing.B) { benchDecode(b, benchForecast) }
 
-func BenchmarkAppendResult_Raw(b *testing.B) {
+func benchResult(b *testing.B, score *pulse.Score) {
+	b.Helper()
 	var sig pulse.Signal
 	if bad := newDecoder().Decode([]byte(benchRaw), nil, recordMs, &sig); bad != nil {
 		b.Fatal(bad)
 	}
-	score, meta := rawScore(), testMeta()
+	meta := testMeta()
 	var dst []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		dst = codec.AppendResult(dst[:0], &sig, &score, &meta)
+		dst = codec.AppendResult(dst[:0], &sig, score, &meta)
 	}
 	b.SetBytes(int64(len(dst)))
+}
+
+func BenchmarkAppendResult_Raw(b *testing.B) {
+	score := rawScore()
+	benchResult(b, &score)
+}
+
+func BenchmarkAppendResult_RawQuality(b *testing.B) {
+	score := rawScore()
+	score.Ingest.AnomalyScore = pulse.Some(0.031207)
+	score.Ingest.Quality = pulse.Quality{Freshness: 0.997, Normality: 0.969, Continuity: 1, Reliability: 0.992}
+	score.QualityScore, score.Trust, score.Alignment = pulse.Some(0.989), pulse.Some(0.989), pulse.Optional{}
+	benchResult(b, &score)
 }
 
 func BenchmarkAppendIdentity(b *testing.B) {

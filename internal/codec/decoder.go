@@ -18,7 +18,8 @@ type Settings struct {
 }
 
 // Decoder turns records into signals. It is for one goroutine at a time; it
-// keeps nothing from one record to the next, but where the last one's members lay.
+// keeps nothing from one record to the next that changes what it finds
+// (TestDecode_DoesNotDependOnTheRecordBefore).
 type Decoder struct {
 	settings Settings
 	outer    fields // of the record

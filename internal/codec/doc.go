@@ -6,7 +6,8 @@
 // (package schemas) and names what is wrong with every other one: never a
 // guess, never a panic, never a value that was not sent. It agrees with an
 // independent strict JSON reader on every input (FuzzDecode). AppendResult
-// writes valid JSON with finite numbers whatever it is given (FuzzResult).
+// writes valid JSON with finite numbers whatever it is given (FuzzResult), and
+// each number as the text package strconv has for it (FuzzAppendNumber).
 //
 // # Decisions
 //

@@ -44,6 +44,14 @@ var memberNames = [memberCount]string{
 	"arc_volatility_score", "retrodiction_score", "drift_flag", "symbolic_tag",
 }
 
+// spelt are the members' names as they nearly always stand in a record.
+var spelt = func() (texts [memberCount]string) {
+	for m, name := range memberNames {
+		texts[m] = `"` + name + `":`
+	}
+	return texts
+}()
+
 // lookup returns the member called key, or mUnknown. The compiler turns the
 // switch into a search by length and bytes.
 //
@@ -113,6 +121,11 @@ type fields struct {
 	// order are the members from forecast on by their first appearance.
 	order  [memberCount - mForecast]member
 	orders int
+	// follower is what came after a member when it was seen last; that of mUnknown,
+	// what came first or after a member that is not looked at. The records of a
+	// topic are alike, so it is tried before all others
+	// (TestDecode_DoesNotDependOnTheRecordBefore).
+	follower [memberCount + 1]member
 }
 
 func (f *fields) reset(buf []byte) { f.buf, f.seen, f.orders = buf, 0, 0 }
@@ -141,20 +154,16 @@ func (f *fields) note(m member) *field {
 func (s *scanner) record(i int, f *fields, scratch *[]byte) int {
 	f.reset(s.buf)
 	i, empty := s.empty(i, '}')
+	m := mUnknown
 	for !empty {
-		end, escaped, next := s.name(i)
-		if next < 0 {
+		m, i = s.member(i, f, m, scratch)
+		switch {
+		case i < 0:
 			return -1
-		}
-		key := s.buf[i+1 : end-1]
-		if escaped {
-			*scratch = appendUnescaped((*scratch)[:0], key)
-			key = *scratch
-		}
-		if m := lookup(key); m == mUnknown {
-			i = s.value(next, 1)
-		} else {
-			i = s.noted(next, f.note(m))
+		case m == mUnknown:
+			i = s.value(i, 1)
+		default:
+			i = s.noted(i, f.note(m))
 		}
 		if i < 0 {
 			return -1
@@ -168,6 +177,28 @@ func (s *scanner) record(i int, f *fields, scratch *[]byte) int {
 		i = s.space(i + 1)
 	}
 	return i
+}
+
+// member passes over a member's name and colon and says which it is. last is the
+// one before it, mUnknown for none. next is the index of its value, or -1.
+func (s *scanner) member(i int, f *fields, last member, scratch *[]byte) (m member, next int) {
+	if m = f.follower[last]; m != mUnknown {
+		if name := spelt[m]; len(s.buf)-i >= len(name) && string(s.buf[i:i+len(name)]) == name {
+			return m, s.space(i + len(name))
+		}
+	}
+	end, escaped, next := s.name(i)
+	if next < 0 {
+		return mUnknown, -1
+	}
+	key := s.buf[i+1 : end-1]
+	if escaped {
+		*scratch = appendUnescaped((*scratch)[:0], key)
+		key = *scratch
+	}
+	m = lookup(key)
+	f.follower[last] = m
+	return m, next
 }
 
 // noted validates the value of a member that is looked at and notes it.

@@ -114,3 +114,24 @@ func TestDecode_AgreesWithTheReferenceOnTraps(t *testing.T) {
 		requireSame(t, newDecoder().Decode([]byte(value), nil, recordMs, &sig), &sig, fault, want)
 	}
 }
+
+// A decoder tries the members in the order of the record before. Whatever that was,
+// and however much of the name it expects stands there, it finds what the reference
+// does.
+func TestDecode_DoesNotDependOnTheRecordBefore(t *testing.T) {
+	t.Parallel()
+	records := append([]string{
+		`{"name":"a","value":1,"source":"b","id":"c"}`, `{"id":"c","source":"b","value":1,"name":"a"}`, `{"value":1,"name":"a"}`,
+		`{"name" :"a","value": 1}`, `{"names":"b","name":"a","value":1}`, `{"n\u0061me":"a","value":1}`, `{"name":"a","x":0,"value":1,"x":0,"id":"d"}`,
+		`{"name":"a","value":1,"value":2,"name":"b"}`, `{"name":`, `{"name":"a","value":`, `{"name":"a","valu`, `{"name":"a","value"`, `{}`,
+	}, traps...)
+	for _, before := range records {
+		d := newDecoder()
+		for _, value := range records {
+			var sig pulse.Signal
+			_ = d.Decode([]byte(before), nil, recordMs, &sig)
+			want, fault := refDecode([]byte(value), nil, recordMs)
+			requireSame(t, d.Decode([]byte(value), nil, recordMs, &sig), &sig, fault, want)
+		}
+	}
+}

@@ -136,7 +136,7 @@ func appendModel(dst []byte, m *pulse.Model) []byte {
 
 func appendMeta(dst []byte, meta *Meta) []byte {
 	dst = append(dst, meta.unchanging()...)
-	dst = strconv.AppendInt(dst, meta.Offset, 10)
+	dst = appendInt(dst, meta.Offset)
 	dst = append(dst, `,"timestamp":"`...)
 	dst = meta.recordDay.AppendMillis(dst, meta.TimestampMs)
 	return append(dst, `"}`...)

@@ -1,7 +1,9 @@
 package codec
 
 import (
+	"encoding/binary"
 	"math"
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
 
@@ -52,9 +54,45 @@ func appendEscape(dst []byte, c byte) []byte {
 // appendNumber appends the shortest decimal that reads back as f: without an
 // exponent from 1e-6 to 1e21, like encoding/json. What is not finite has no
 // form in JSON and becomes null.
+//
+// Numbers of at most six decimals, which scores and most values are, have a way of
+// their own. Such a decimal n/10^6 with n below 10^15 is the shortest for its
+// float64: no two decimals of 15 digits share one.
 func appendNumber(dst []byte, f float64) []byte {
-	if short, ok := appendShort(dst, f); ok {
-		return short
+	const unit, limit = 1_000_000, 1e15
+	scaled := math.RoundToEven(f * unit) // one instruction; at a tie no decimal of the unit is equal to f
+	if !(math.Abs(scaled) < limit) || scaled/unit != f {
+		return appendLong(dst, f)
+	}
+	if math.Signbit(f) { // so has -0
+		dst = append(dst, '-')
+	}
+	n := uint64(math.Abs(scaled))
+	if whole := n / unit; whole < 10 { // as scores are
+		dst = append(dst, byte('0'+whole))
+	} else {
+		dst = appendWhole(dst, whole)
+	}
+	if n %= unit; n == 0 {
+		return dst
+	}
+	// More digits than there are get appended, in one store, and the zeros at the
+	// end taken off.
+	dst = append(dst, '.')
+	if n%1000 == 0 { // as scores are
+		digits := threeDigits(uint32(n / 1000))
+		dst = binary.LittleEndian.AppendUint32(dst, zeros&math.MaxUint32|digits)
+		return dst[:len(dst)-bits.LeadingZeros32(digits)/8]
+	}
+	digits := eightDigits(n * 100)
+	dst = binary.LittleEndian.AppendUint64(dst, zeros|digits)
+	return dst[:len(dst)-bits.LeadingZeros64(digits)/8]
+}
+
+// appendLong is appendNumber for numbers of more digits.
+func appendLong(dst []byte, f float64) []byte {
+	if text, ok := appendShortest(dst, f); ok {
+		return text
 	}
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return append(dst, "null"...)
@@ -63,36 +101,6 @@ func appendNumber(dst []byte, f float64) []byte {
 		return strconv.AppendFloat(dst, f, 'e', -1, 64)
 	}
 	return strconv.AppendFloat(dst, f, 'f', -1, 64)
-}
-
-// appendShort appends a number of at most four decimals, which scores and most
-// values are, in a third of the time. Such a decimal n/10^4 with n below 10^15
-// is the shortest for its float64: no two decimals of 15 digits share one.
-func appendShort(dst []byte, f float64) ([]byte, bool) {
-	const unit, limit = 10_000, 1e15
-	scaled := math.RoundToEven(f * unit) // one instruction; at a tie no decimal of the unit is equal to f
-	if !(math.Abs(scaled) < limit) || scaled/unit != f || scaled == 0 && math.Signbit(f) {
-		return dst, false
-	}
-	n := int64(scaled)
-	if n < 0 {
-		dst = append(dst, '-')
-		n = -n
-	}
-	if n < 10*unit { // as scores are
-		dst = append(dst, byte('0'+n/unit))
-	} else {
-		dst = strconv.AppendInt(dst, n/unit, 10)
-	}
-	if n %= unit; n == 0 {
-		return dst, true
-	}
-	digits := [5]byte{'.', byte('0' + n/1000), byte('0' + n/100%10), byte('0' + n/10%10), byte('0' + n%10)}
-	end := len(digits)
-	for digits[end-1] == '0' {
-		end--
-	}
-	return append(dst, digits[:end]...), true
 }
 
 func appendOptional(dst []byte, o pulse.Optional) []byte {

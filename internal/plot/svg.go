@@ -42,9 +42,10 @@ const (
 	colorGrid, colorInk = "#e2e2e2", "#333"
 )
 
-// picture is an SVG that is being written.
+// picture is a series that is being drawn.
 type picture struct {
-	out      []byte
+	canvas
+
 	points   []Point
 	from, to time.Time
 	low, top float64
@@ -62,8 +63,7 @@ func SVG(s *Series) string {
 	p.begin(s)
 	if len(p.points) == 0 {
 		p.text((left+right)/2, (valueTop+valueEnd)/2, "middle", colorInk, "no observations")
-		p.f("</svg>\n")
-		return string(p.out)
+		return p.close()
 	}
 	p.scale()
 	p.timeAxis()
@@ -74,11 +74,8 @@ func SVG(s *Series) string {
 	}
 	p.flags()
 	p.legend(scored, s.Threshold)
-	p.f("</svg>\n")
-	return string(p.out)
+	return p.close()
 }
-
-func (p *picture) f(format string, args ...any) { p.out = fmt.Appendf(p.out, format, args...) }
 
 func (p *picture) begin(s *Series) {
 	flags := 0
@@ -87,12 +84,7 @@ func (p *picture) begin(s *Series) {
 			flags++
 		}
 	}
-	end := p.bottom + 50
-	p.f(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" font-family="sans-serif" font-size="12">`+"\n",
-		width, end, width, end)
-	p.f("<title>%s of %s</title>\n", escaped(s.Name), escaped(s.Source))
-	p.f(`<rect width="%d" height="%d" fill="#fff"/>`+"\n", width, end)
-	p.f(`<text x="%d" y="28" font-size="17" fill="%s">%s</text>`+"\n", left, colorInk, escaped(s.Name))
+	p.open(p.bottom+50, s.Name+" of "+s.Source, s.Name)
 	p.text(left, 46, "start", "#666", fmt.Sprintf("source %s, %d observations, %d flagged", s.Source, len(p.points), flags))
 }
 
@@ -292,19 +284,4 @@ func (i interval) after(t time.Time) time.Time {
 	month := 12*t.Year() + int(t.Month()) - 1
 	next := (month/i.months + 1) * i.months
 	return time.Date(next/12, time.Month(next%12+1), 1, 0, 0, 0, 0, time.UTC)
-}
-
-func (p *picture) text(x, y float64, anchor, color, text string) {
-	p.f(`<text x="%.1f" y="%.1f" text-anchor="%s" fill="%s">%s</text>`+"\n", x, y, anchor, color, escaped(text))
-}
-
-// escaped is text in XML, without what XML cannot hold.
-func escaped(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == '\uFFFE' || r == '\uFFFF' {
-			return '\uFFFD'
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(s)
 }

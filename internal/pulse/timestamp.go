@@ -57,6 +57,9 @@ func (d *Day) AppendRFC3339(dst []byte, t Timestamp) []byte {
 	if frac != 0 {
 		dst = append2(append2(append2(append(dst, '.'), uint32(frac/10_000)), uint32(frac/100%100)), uint32(frac%100)) //nolint:gosec // G115: below a million
 	}
+	if t.Offset == 0 {
+		return append(dst, "+00:00"...)
+	}
 	sign, off := byte('+'), int32(t.Offset)
 	if off < 0 {
 		sign, off = '-', -off

@@ -24,13 +24,11 @@ type Seen struct {
 //
 // Nothing is allocated (TestIngest_AllocatesNothing), and for a finite value
 // every number of the result is finite.
-func (p *Profile) Ingest(sig *pulse.Signal, nowMicros int64, seen Seen) pulse.Ingest {
+func (p *Profile) Ingest(sig *pulse.Signal, nowMicros int64, seen Seen) (found pulse.Ingest) {
 	recency := p.Recency.score(nowMicros, sig.Timestamp.Micros)
-	found := pulse.Ingest{
-		SignalTag:    p.SignalTags.of(sig.Name),
-		RawRecency:   recency,
-		RecencyScore: roundTo(recency, p.ScoreDecimals),
-	}
+	found.SignalTag = p.SignalTags.of(sig.Name)
+	found.RawRecency = recency
+	found.RecencyScore = roundTo(recency, p.ScoreDecimals)
 	if p.WindowSize != 0 {
 		window := seen.Window
 		if extra := len(window) - p.WindowSize; extra > 0 {

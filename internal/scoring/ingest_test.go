@@ -232,3 +232,14 @@ func BenchmarkIngest(b *testing.B) {
 		p.Ingest(sig, now, Seen{Window: window})
 	}
 }
+
+func BenchmarkScore_RawV2(b *testing.B) {
+	p := V2()
+	sig, _ := benchmarkSignal()
+	now := sig.Timestamp.Micros + 86_400_123_456
+	seen := Seen{Anomaly: 0.1234567, Continuity: 0.987654, Reliability: 1, UsualGap: 60}
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Score(sig, now, seen, Context{})
+	}
+}

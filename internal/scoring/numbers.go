@@ -34,24 +34,19 @@ const fastLimit = 1e9
 // from ties, the nearest integer k of x*10^n is known, and k/10^n is one
 // correctly rounded division, the same double the decimal text parses to.
 func roundFast(x float64, n int) (float64, bool) {
-	if n < 0 || n > 6 {
+	if n < 0 || n >= len(roundUnits) {
 		return 0, false
 	}
-	pow := [...]float64{1, 10, 100, 1000, 10_000, 100_000, 1_000_000}[n]
-	scaled := float64(math.Abs(x) * pow)
-	if !(scaled < fastLimit) {
+	unit := roundUnits[n]
+	scaled := float64(x * unit)
+	k := math.RoundToEven(scaled)
+	if !(math.Abs(scaled) < fastLimit && math.Abs(scaled-k) < 0.5-1e-6) {
 		return 0, false
 	}
-	k := math.Floor(scaled)
-	frac := scaled - k
-	if math.Abs(frac-0.5) < 1e-6 {
-		return 0, false
-	}
-	if frac > 0.5 {
-		k++
-	}
-	return math.Copysign(k/pow, x), true
+	return k / unit, true // k keeps the sign of a zero
 }
+
+var roundUnits = [...]float64{1, 10, 100, 1000, 10_000, 100_000, 1_000_000}
 
 // compensated is Neumaier's sum, which CPython's sum uses for floats since
 // 3.12. The zero value is an empty sum.

@@ -20,8 +20,8 @@ func (p *Profile) Score(sig *pulse.Signal, nowMicros int64, seen Seen, ctx Conte
 // confidence as trust and its alignment score; when its enrichment failed both
 // are null and EnrichmentError says why: the old system reported 0.0 there,
 // which nobody could tell from a bad score.
-func (p *Profile) Combine(ingest pulse.Ingest, kind pulse.Kind, enrichment *pulse.Enrichment, enrichErr error) pulse.Score {
-	score := pulse.Score{Ingest: ingest}
+func (p *Profile) Combine(ingest pulse.Ingest, kind pulse.Kind, enrichment *pulse.Enrichment, enrichErr error) (score pulse.Score) {
+	score.Ingest = ingest
 	switch {
 	case kind == pulse.Raw && p.RawQuality:
 		score.QualityScore = pulse.Some(roundTo(quality(ingest.Quality), p.ScoreDecimals))

@@ -19,12 +19,23 @@ type TagRules struct {
 // of is the first word that name contains, in whatever case and, unless Whole,
 // also inside another word: "average" contains "rage" (iris_symbolism.py:41-72).
 func (r TagRules) of(name string) string {
+	letters := lettersOf(name)
 	for _, word := range r.Words {
-		if containsFold(name, word, r.Whole) {
+		if wanted := lettersOf(word); letters&wanted == wanted && containsFold(name, word, r.Whole) {
 			return word
 		}
 	}
 	return r.Neutral
+}
+
+// lettersOf is a set of the letters that text has, in whatever case, a bit each. Other
+// characters have a letter's bit, too: what it rules out is not there, and what it
+// does not has to be looked for. It rules out nearly all words for nearly all names.
+func lettersOf(text string) (letters uint32) {
+	for i := range len(text) {
+		letters |= 1 << (text[i] % 32)
+	}
+	return letters
 }
 
 // containsFold says whether text contains word, which is in lower-case ASCII

@@ -3,7 +3,7 @@ package state
 // journal is a map with a log to take changes back.
 type journal[K, V comparable] struct {
 	held map[K]V
-	log  []journaled[K, V]
+	log  undoLog[journaled[K, V]]
 }
 
 // journaled is what a change replaced; had is false when there was nothing.
@@ -17,43 +17,35 @@ func newJournal[K, V comparable]() journal[K, V] { return journal[K, V]{held: ma
 
 func (j *journal[K, V]) set(k K, v V) {
 	before, had := j.held[k]
-	j.log = append(j.log, journaled[K, V]{k, before, had})
+	*j.log.grow() = journaled[K, V]{k, before, had}
 	j.held[k] = v
 }
 
 func (j *journal[K, V]) remove(k K) {
 	if before, had := j.held[k]; had {
-		j.log = append(j.log, journaled[K, V]{k, before, had})
+		*j.log.grow() = journaled[K, V]{k, before, had}
 		delete(j.held, k)
 	}
 }
 
 func (j *journal[K, V]) undo(to int) {
-	for i := len(j.log) - 1; i >= to; i-- {
-		if u := &j.log[i]; u.had {
+	for i := j.log.n - 1; i >= to; i-- {
+		if u := j.log.at(i); u.had {
 			j.held[u.key] = u.before
 		} else {
 			delete(j.held, u.key)
 		}
 	}
-	clear(j.log[to:])
-	j.log = j.log[:to]
-}
-
-// forget drops the first n entries of the log.
-func (j *journal[K, V]) forget(n int) {
-	left := copy(j.log, j.log[n:])
-	clear(j.log[left:])
-	j.log = j.log[:left]
+	j.log.cut(to)
 }
 
 // changed calls f once for each key that the logged changes leave otherwise than
 // they found it, in the order of its first change. had and has tell whether
 // there was and is a value.
 func (j *journal[K, V]) changed(f func(k K, before, now V, had, has bool)) {
-	seen := make(map[K]struct{}, len(j.log))
-	for i := range j.log {
-		u := &j.log[i]
+	seen := make(map[K]struct{}, j.log.n)
+	for i := range j.log.n {
+		u := j.log.at(i)
 		if _, again := seen[u.key]; again {
 			continue
 		}

@@ -1,6 +1,9 @@
 package state
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+)
 
 // machine is the state of something that steps advance: the same steps lead to
 // the same state, to the bit. The zero value has seen none. Its bytes restore it
@@ -38,7 +41,7 @@ type machines[M, S any, P machine[M]] struct {
 	stepping[P, S]
 
 	byKey map[seriesKey]*machineRow[M, S]
-	log   []machineStep[M, S]
+	log   undoLog[machineStep[M, S]]
 	// spares are machines that nobody uses, as many as the late batches had in
 	// use (TestMachines_TheSteadyStateAllocatesNothing).
 	spares []*M
@@ -48,6 +51,9 @@ type machines[M, S any, P machine[M]] struct {
 	// touched is for the calls that list rows.
 	touched []*machineRow[M, S]
 	last    *machineRow[M, S]
+	// next has for each step in the log the next one of the same row, for eachChanged
+	// alone.
+	next []int32
 	// zero is what a new machine is a copy of, none the step before the first.
 	zero M
 	none S
@@ -85,8 +91,6 @@ type savedMachine[M any] struct {
 type machineStep[M, S any] struct {
 	row  *machineRow[M, S]
 	step S
-	// next is the next one of the same row, used by eachChanged alone.
-	next int
 }
 
 func newMachines[M, S any, P machine[M]](s stepping[P, S]) machines[M, S, P] {
@@ -136,7 +140,7 @@ func (x *machines[M, S, P]) take(batch uint64, source, name string, step S) P {
 		r.saved[r.copies] = savedMachine[M]{machine: saved, batch: batch, total: r.total}
 		r.copies++
 	}
-	x.log = append(x.log, machineStep[M, S]{row: r, step: step})
+	*x.log.grow() = machineStep[M, S]{row: r, step: step}
 	r.total++
 	return r.machine
 }
@@ -189,15 +193,14 @@ func (x *machines[M, S, P]) undo(to, start int, batch uint64) {
 		}
 	}
 	clear(rows)
-	clear(x.log[to:])
-	x.log = x.log[:to]
+	x.log.cut(to)
 }
 
 // rowsOf lists the rows that the log has from a position on, each once.
 func (x *machines[M, S, P]) rowsOf(from int) []*machineRow[M, S] {
 	rows := x.touched[:0]
-	for i := from; i < len(x.log); i++ {
-		if r := x.log[i].row; r.count == 0 {
+	for i := from; i < x.log.n; i++ {
+		if r := x.log.at(i).row; r.count == 0 {
 			r.count = 1
 			rows = append(rows, r)
 		}
@@ -210,7 +213,7 @@ func (x *machines[M, S, P]) rowsOf(from int) []*machineRow[M, S] {
 // the log's position to again.
 func (x *machines[M, S, P]) undoWithin(rows []*machineRow[M, S], to, start int, batch uint64) {
 	for i := start; i < to && len(rows) > 0; i++ {
-		if r := x.log[i].row; r.count > 0 {
+		if r := x.log.at(i).row; r.count > 0 {
 			r.count++
 		}
 	}
@@ -227,7 +230,7 @@ func (x *machines[M, S, P]) undoWithin(rows []*machineRow[M, S], to, start int, 
 		r.total = r.saved[own].total
 	}
 	for i := start; i < to && len(rows) > 0; i++ {
-		if s := &x.log[i]; s.row.count > 0 {
+		if s := x.log.at(i); s.row.count > 0 {
 			x.apply(s.row.machine, s.step)
 			s.row.total++
 		}
@@ -265,7 +268,7 @@ func (x *machines[M, S, P]) drop(m *M) {
 func (x *machines[M, S, P]) forget(n int, open uint64) {
 	inUse := 0
 	for i := range n {
-		r := x.log[i].row
+		r := x.log.at(i).row
 		if r.copies == 0 || r.saved[0].batch == open {
 			continue
 		}
@@ -281,9 +284,7 @@ func (x *machines[M, S, P]) forget(n int, open uint64) {
 		clear(x.spares[x.keep:])
 		x.spares = x.spares[:x.keep]
 	}
-	left := copy(x.log, x.log[n:])
-	clear(x.log[left:])
-	x.log = x.log[:left]
+	x.log.forget(n)
 }
 
 // eachChanged calls do once for each row that the log has, in the order of its
@@ -291,14 +292,14 @@ func (x *machines[M, S, P]) forget(n int, open uint64) {
 // those of the row.
 func (x *machines[M, S, P]) eachChanged(do func(r *machineRow[M, S])) {
 	rows := x.touched[:0]
-	for i := range x.log {
-		s := &x.log[i]
-		r := s.row
+	x.next = slices.Grow(x.next[:0], x.log.n)[:x.log.n]
+	for i := range x.next {
+		r := x.log.at(i).row
 		if r.count == 0 {
 			r.head = i
 			rows = append(rows, r)
 		} else {
-			x.log[r.tail].next = i
+			x.next[r.tail] = int32(i)
 		}
 		r.tail = i
 		r.count++
@@ -324,5 +325,5 @@ func (x *machines[M, S, P]) bytes() (n int64) {
 	for _, m := range x.spares {
 		n += int64(P(m).Size())
 	}
-	return n + int64(cap(x.log))*int64(unsafe.Sizeof(machineStep[M, S]{}))
+	return n + x.log.bytes()
 }

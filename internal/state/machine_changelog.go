@@ -62,9 +62,10 @@ func (x *machines[M, S, P]) writeSteps(w *writer, r *machineRow[M, S]) bool {
 	w.key = append(w.key, byte(in.slots))
 	w.value = binary.AppendUvarint(w.value, r.total-uint64(r.count))
 	before := &x.none
-	for i, n := r.head, r.count; n > 0; i, n = x.log[i].next, n-1 {
-		w.value = x.append(w.value, before, &x.log[i].step)
-		before = &x.log[i].step
+	for i, n := r.head, r.count; n > 0; i, n = int(x.next[i]), n-1 {
+		step := &x.log.at(i).step
+		w.value = x.append(w.value, before, step)
+		before = step
 	}
 	size := recordOverhead + len(w.key) + len(w.value)
 	if in.spent+size >= in.size {

@@ -111,7 +111,7 @@ func TestSeal_WritesStepsInsteadOfMachines(t *testing.T) {
 					wholeBytes = recordOverhead + len(c.key) + len(c.value)
 				}
 			}
-			x.forget(len(x.log), batch+1)
+			x.forget(x.log.n, batch+1)
 			x.committed()
 			if batch%7 == 0 {
 				again := newTallies()
@@ -141,7 +141,7 @@ func TestRollback_TheNextStepsBelongToACommittedMachine(t *testing.T) {
 	x, w := newTallies(), &writer{}
 	step(x, 1, "n", 1)
 	log := writes(x, w)
-	x.forget(len(x.log), 2)
+	x.forget(x.log.n, 2)
 	x.committed()
 	for i := range uint64(maxBehind + 1) {
 		step(x, 2, "n", i)
@@ -191,7 +191,7 @@ func TestMachines_UndoIsExact(t *testing.T) {
 			}
 		}
 		for range 200 {
-			mark, before := len(x.log), steps
+			mark, before := x.log.n, steps
 			for range r.IntN(6) {
 				i, s := r.IntN(5), r.Uint64()
 				step(x, batch, fmt.Sprint(i), s)
@@ -208,7 +208,7 @@ func TestMachines_UndoIsExact(t *testing.T) {
 				check("undo of the batch")
 			case 3:
 				x.forget(start, batch) // commit
-				start = len(x.log)     // and seal
+				start = x.log.n        // and seal
 				startSteps = steps
 				batch++
 			}
@@ -238,7 +238,7 @@ func TestMachines_TheSteadyStateAllocatesNothing(t *testing.T) {
 		x.forget(sealed, batch)
 		x.committed()
 		x.write(w)
-		sealed = len(x.log)
+		sealed = x.log.n
 		batch++
 	}
 	for range 100 {

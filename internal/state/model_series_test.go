@@ -105,7 +105,7 @@ func (w *world) compareSeries(when string, task *Task, want naive) {
 		w.t.Fatalf("%s: the model differs", when)
 	}
 	for _, r := range task.series.byKey {
-		if held := r.copies; held > 0 && len(task.series.log) == 0 {
+		if held := r.copies; held > 0 && task.series.log.n == 0 {
 			w.t.Fatalf("%s: a copy of %v is kept for nothing", when, r.key)
 		}
 	}

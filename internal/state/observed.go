@@ -11,20 +11,39 @@ import (
 // forecast of it.
 type seriesStep struct {
 	scored bool
-	// atMicros and value are an observation's.
-	atMicros int64
-	// value is also the score, predicted what had been predicted for it.
-	value, predicted float64
+	// value is an observation's, or the score.
+	value float64
+	// beside is the observation's time in microseconds, or the bits of what had been
+	// predicted: there is a step for each record of two batches.
+	beside int64
 }
+
+func observation(value float64, atMicros int64) seriesStep {
+	return seriesStep{value: value, beside: atMicros}
+}
+
+func scoreOf(score, predicted float64) seriesStep {
+	return seriesStep{scored: true, value: score, beside: int64(math.Float64bits(predicted))}
+}
+
+// atMicros is the time of an observation, 0 of a score.
+func (s *seriesStep) atMicros() int64 {
+	if s.scored {
+		return 0
+	}
+	return s.beside
+}
+
+func (s *seriesStep) predicted() float64 { return math.Float64frombits(uint64(s.beside)) }
 
 func seriesStepping() stepping[*series.Series, seriesStep] {
 	return stepping[*series.Series, seriesStep]{
 		whole: kindSeries, steps: kindSteps,
 		apply: func(s *series.Series, step seriesStep) {
 			if step.scored {
-				s.Scored(step.value, step.predicted)
+				s.Scored(step.value, step.predicted())
 			} else {
-				s.Observe(step.value, step.atMicros)
+				s.Observe(step.value, step.atMicros())
 			}
 		},
 		append: appendSeriesStep, read: readSeriesStep,
@@ -42,19 +61,21 @@ func appendSeriesStep(dst []byte, before, step *seriesStep) []byte {
 	if step.scored {
 		dst = append(dst, tagScored)
 		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(step.value))
-		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(step.predicted))
+		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(step.predicted()))
 	}
 	dst = append(dst, tagObserved)
-	dst = binary.AppendVarint(dst, step.atMicros-before.atMicros) // wraps round, and back
+	dst = binary.AppendVarint(dst, step.atMicros()-before.atMicros()) // wraps round, and back
 	return binary.LittleEndian.AppendUint64(dst, math.Float64bits(step.value))
 }
 
 func readSeriesStep(r *reader, before *seriesStep) seriesStep {
 	switch r.byte() {
 	case tagObserved:
-		return seriesStep{atMicros: before.atMicros + r.varint(), value: r.float64()}
+		at := before.atMicros() + r.varint()
+		return observation(r.float64(), at)
 	case tagScored:
-		return seriesStep{scored: true, value: r.float64(), predicted: r.float64()}
+		score := r.float64()
+		return scoreOf(score, r.float64())
 	}
 	r.fail("unknown step")
 	return seriesStep{}
@@ -64,7 +85,7 @@ func readSeriesStep(r *reader, before *seriesStep) seriesStep {
 // then with what the observation shows. The series is only read, and valid until
 // the next call on the Task.
 func (t *Task) Advance(source, name string, value float64, atMicros int64) (*series.Series, series.Reading) {
-	s := t.series.take(t.batch, source, name, seriesStep{atMicros: atMicros, value: value})
+	s := t.series.take(t.batch, source, name, observation(value, atMicros))
 	reading := s.Observe(value, atMicros)
 	return s, reading
 }
@@ -88,6 +109,6 @@ func (t *Task) Series(source, name string) *series.Series { return t.series.view
 // Scored tells the stream of a forecast the score it got, and what had been
 // predicted.
 func (t *Task) Scored(source, name string, score, predicted float64) {
-	s := t.series.take(t.batch, source, name, seriesStep{scored: true, value: score, predicted: predicted})
+	s := t.series.take(t.batch, source, name, scoreOf(score, predicted))
 	s.Scored(score, predicted)
 }

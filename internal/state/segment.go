@@ -35,6 +35,8 @@ type extent struct {
 //
 //	floor <= closed segments < closedEnd <= segments being filled <= filling
 type segmentCursor struct {
+	brought
+
 	// clockMs is the commit clock.
 	clockMs int64
 	// floor is the oldest segment that is not evicted.
@@ -45,15 +47,19 @@ type segmentCursor struct {
 	// settledEnd: the closed segments before it are not merged any more.
 	settledEnd uint64
 	closedEnd  uint64
-	// filling is the segment that takes the next ID, filled its entries.
-	filling uint64
-	filled  int
 	// openSinceMs and openLastMs are the times of the first and last commit
 	// of the newest segment; 0 while it has no committed entries.
 	openSinceMs, openLastMs int64
+	evicted                 Evictions
+}
+
+// brought is what records change of a segmentCursor.
+type brought struct {
+	// filling is the segment that takes the next ID, filled its entries.
+	filling uint64
+	filled  int
 	// known is how many IDs are not evicted.
-	known   int
-	evicted Evictions
+	known int
 }
 
 func (c *segmentCursor) tick(nowMs int64) { c.clockMs = max(c.clockMs, nowMs) }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -24,7 +25,7 @@ const mostSources = 10_000
 type sources struct {
 	most   int
 	byName map[string]*sourceRow
-	log    []sourceUndo
+	log    undoLog[sourceUndo]
 	last   *sourceRow
 	// oldest and newest are the ends of the list in order of use, uses counts all.
 	oldest, newest *sourceRow
@@ -39,15 +40,21 @@ type sourceRow struct {
 	changed      bool // used by write alone
 }
 
-// sourceUndo takes a use of a row back, or that it was forgotten.
+// sourceUndo takes a use of a row back, or that it was forgotten. There is one for each
+// record of two batches, so it says what it is by a number of uses that no row has.
 type sourceUndo struct {
 	row *sourceRow
 	// before and used are what the row had, older its neighbour then.
-	before           series.Source
-	used             uint64
-	older            *sourceRow
-	isNew, forgotten bool
+	before series.Source
+	used   uint64
+	older  *sourceRow
 }
+
+// In place of sourceUndo.used.
+const (
+	neverUsed = math.MaxUint64 // the row is new
+	forgotten = neverUsed - 1  // the row was forgotten
+)
 
 func newSources() sources { return sources{most: mostSources, byName: make(map[string]*sourceRow)} }
 
@@ -75,21 +82,24 @@ func (t *Task) Source(name string) (s series.Source, known bool) {
 func (t *Task) SetSource(name string, s series.Source) {
 	x := &t.sources
 	r := x.find(name)
-	u := sourceUndo{row: r, isNew: r == nil}
-	if u.isNew {
+	u := x.log.grow()
+	if r == nil {
 		r = &sourceRow{name: strings.Clone(name)}
 		x.byName[r.name] = r
-		u.row = r
+		x.link(r, x.newest)
+		u.used = neverUsed
 	} else {
 		u.before, u.used, u.older = r.value, r.used, r.older
-		x.unlink(r)
+		if r != x.newest {
+			x.unlink(r)
+			x.link(r, x.newest)
+		}
 	}
-	x.link(r, x.newest)
+	u.row = r
 	x.uses++
 	r.value, r.used = s, x.uses
-	x.log = append(x.log, u)
 	for len(x.byName) > x.most {
-		x.log = append(x.log, sourceUndo{row: x.oldest, forgotten: true})
+		*x.log.grow() = sourceUndo{row: x.oldest, used: forgotten}
 		x.forgetRow(x.oldest)
 	}
 }
@@ -132,14 +142,14 @@ func (x *sources) unlink(r *sourceRow) {
 }
 
 func (x *sources) undo(to int) {
-	for i := len(x.log) - 1; i >= to; i-- {
-		u := &x.log[i]
-		switch r := u.row; {
-		case u.forgotten:
+	for i := x.log.n - 1; i >= to; i-- {
+		u := x.log.at(i)
+		switch r := u.row; u.used {
+		case forgotten:
 			x.byName[r.name] = r
 			x.link(r, nil)
 			continue
-		case u.isNew:
+		case neverUsed:
 			x.forgetRow(r)
 		default:
 			x.unlink(r)
@@ -148,15 +158,7 @@ func (x *sources) undo(to int) {
 		}
 		x.uses--
 	}
-	clear(x.log[to:])
-	x.log = x.log[:to]
-}
-
-// forget drops the first n entries of the log.
-func (x *sources) forget(n int) {
-	left := copy(x.log, x.log[n:])
-	clear(x.log[left:])
-	x.log = x.log[:left]
+	x.log.cut(to)
 }
 
 // write writes the sources that the open batch has changed, in the order of their
@@ -165,8 +167,8 @@ func (x *sources) forget(n int) {
 //	key:   "u/", source
 //	value: version, number of its last use, its bytes
 func (x *sources) write(w *writer) {
-	for i := range x.log {
-		u := &x.log[i]
+	for i := range x.log.n {
+		u := x.log.at(i)
 		r := u.row
 		if r.changed {
 			continue
@@ -183,12 +185,12 @@ func (x *sources) write(w *writer) {
 			}
 			w.value = value
 			w.end()
-		case now == nil && !u.isNew:
+		case now == nil && u.used != neverUsed:
 			w.emit(w.key, nil)
 		}
 	}
-	for i := range x.log {
-		x.log[i].row.changed = false
+	for i := range x.log.n {
+		x.log.at(i).row.changed = false
 	}
 }
 
@@ -202,7 +204,10 @@ func (x *sources) restore(k, v *reader, version byte, tombstone bool) error {
 	}
 	used := uint64(0)
 	if version > 1 {
-		if used = v.uvarint(); v.err != nil {
+		if used = v.uvarint(); v.err == nil && used >= maxNumber {
+			v.fail("a source cannot have been used so often")
+		}
+		if v.err != nil {
 			return v.err
 		}
 	}
@@ -234,5 +239,5 @@ func (x *sources) bytes() (n int64) {
 	for name := range x.byName {
 		n += rowBytes + int64(len(name))
 	}
-	return n
+	return n + x.log.bytes()
 }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -169,4 +170,21 @@ func TestRestore_SourcesOfFormatOne(t *testing.T) {
 	}
 	again.SetSource("d", series.Source{})
 	requireSources(t, "of format 1", again, &naiveSources{[]string{"b", "c", "d"}, map[string]series.Source{"b": {}, "c": {}, "d": {}}})
+}
+
+// Numbers that a task cannot come to mean something else in the log.
+func TestSources_RefuseANumberOfUsesThatCannotBe(t *testing.T) {
+	t.Parallel()
+	s := testSettings()
+	s.WindowSize = 0
+	for used, ok := range map[uint64]bool{1: true, maxNumber - 1: true, maxNumber: false, forgotten: false, neverUsed: false} {
+		value := binary.AppendUvarint([]byte{2}, used)
+		value, err := new(series.Source).AppendBinary(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := newTask(t, s).Restore([]byte("u/a"), value); (err == nil) != ok {
+			t.Errorf("a source used %d times: %v", used, err)
+		}
+	}
 }

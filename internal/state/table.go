@@ -30,10 +30,10 @@ const (
 )
 
 // table is a set of slots, keyed by their hash: open addressing with linear
-// probing in Robin Hood order (entries of a run are sorted by home slot),
-// which makes looking for something absent, the common case, as short as
-// finding something. It is cut into shards so that growth and removal touch
-// little at a time.
+// probing in order (the entries of a run are sorted by home slot, and those of one
+// home by the part of their hash that it follows from), which makes looking for
+// something absent, the common case, as short as finding something, and growth one
+// pass. It is cut into shards so that growth and removal touch little at a time.
 //
 // Size follows the number of entries alone, never the length of a probe:
 // hashes that crowd together make it slow, not large. SipHash under a secret
@@ -45,6 +45,17 @@ type table struct {
 	// the bound on IDs lets it be; 0 when that is not known. Growth stops
 	// there once instead of overshooting.
 	expected int
+	// looked is what get found last, for a put of the same hash a moment later.
+	looked place
+}
+
+// place is where a hash is in its shard, or would be put. It is good until the table
+// changes (TestTable_BehavesLikeMap).
+type place struct {
+	hash     hash
+	i, probe int
+	found    bool
+	good     bool
 }
 
 type shard struct {
@@ -63,6 +74,7 @@ func slotsFor(ids int) int {
 // reserve makes room for ids more IDs in an empty table.
 func (t *table) reserve(ids int) {
 	size := slotsFor(ids)
+	t.looked.good = false
 	for i := range t.shards {
 		t.shards[i].slots = makeSlots(size)
 	}
@@ -77,9 +89,10 @@ func makeSlots(size int) []slot {
 
 // get returns the slot with the given hash; its meta is zero when absent.
 func (t *table) get(h hash) slot {
-	sh := &t.shards[h.top]
-	if i, _, found := sh.find(h); found {
-		return sh.slots[i]
+	sh, at := &t.shards[h.top], &t.looked
+	at.hash, at.good = h, true
+	if at.i, at.probe, at.found = sh.find(h); at.found {
+		return sh.slots[at.i]
 	}
 	return slot{}
 }
@@ -90,8 +103,13 @@ func (t *table) get(h hash) slot {
 func (t *table) put(h hash, content, meta uint32) (previous slot, probe int) {
 	sh := &t.shards[h.top]
 	s := slot{a: h.a, b: h.b, mid: h.mid, content: content, meta: meta}
-	i, probe, found := sh.find(h)
-	if found {
+	at := &t.looked
+	if !at.good || at.hash != h {
+		at.i, at.probe, at.found = sh.find(h)
+	}
+	at.good = false
+	i, probe := at.i, at.probe
+	if at.found {
 		previous = sh.slots[i]
 		sh.slots[i] = s
 		return previous, probe
@@ -125,6 +143,7 @@ func (t *table) remove(h hash) {
 	if !found {
 		return
 	}
+	t.looked.good = false
 	t.n--
 	sh.n--
 	for {
@@ -146,6 +165,7 @@ func (t *table) remove(h hash) {
 func (t *table) sweep(number int, gone func(slot) bool) {
 	sh := &t.shards[number]
 	before := sh.n
+	t.looked.good = false
 	sh.sweep(gone)
 	t.n -= before - sh.n
 	if sh.n < len(sh.slots)/2 && len(sh.slots) > minSize {
@@ -175,7 +195,7 @@ func (sh *shard) find(h hash) (i, probe int, found bool) {
 		if s.b == h.b && s.a == h.a && s.mid == h.mid {
 			return i, probe, true
 		}
-		if sh.distance(i) < probe {
+		if d := sh.distance(i); d < probe || d == probe && s.b > h.b {
 			return i, probe, false
 		}
 		if i++; i == len(sh.slots) {
@@ -185,7 +205,7 @@ func (sh *shard) find(h hash) (i, probe int, found bool) {
 }
 
 // insertAt puts s at i and moves the rest of the run one place onwards, which
-// keeps it sorted by home slot.
+// keeps it sorted.
 func (sh *shard) insertAt(i int, s slot) {
 	end, last := i, len(sh.slots)-1
 	for sh.slots[end].meta != 0 {
@@ -232,45 +252,30 @@ func (sh *shard) resize(size int) {
 }
 
 // spread fills an empty shard from the slots of a smaller one, in one pass from an
-// empty slot on: there they stand in the order of their homes, which is that of
-// their new homes but for those that had one home together. Nothing comes round to
-// where the pass began, because more room never moves an entry further from its
-// home.
+// empty slot on: there they stand in the order that they will have
+// (TestTable_GrowthKeepsTheOrder). Nothing comes round to where the pass began,
+// because more room never moves an entry further from its home.
 func (sh *shard) spread(old []slot) {
 	start := slices.IndexFunc(old, func(s slot) bool { return s.meta == 0 })
+	// What is below turn had its home before start: it comes after the end of the old
+	// shard, and is counted on beyond the end of this one.
+	turn := uint32((uint64(start)<<32 + uint64(len(old)) - 1) / uint64(len(old)))
 	size, free := len(sh.slots), 0
-	for k := 1; k < len(old); k++ {
-		s := &old[around(start+k, len(old))]
-		if s.meta == 0 {
-			continue
-		}
-		home := sh.turned(s.b, old, start)
-		to := home
-		for to < free {
-			there := &sh.slots[around(to, size)]
-			if there.meta == 0 || sh.turned(there.b, old, start) > home {
-				break
+	for _, part := range [2][]slot{old[start+1:], old[:start]} {
+		for i := range part {
+			s := &part[i]
+			if s.meta == 0 {
+				continue
 			}
-			to++
+			to := sh.home(s.b)
+			if s.b < turn {
+				to += size
+			}
+			to = max(free, to)
+			sh.slots[around(to, size)] = *s
+			free = to + 1
 		}
-		moved := *s
-		for sh.slots[around(to, size)].meta != 0 {
-			at := &sh.slots[around(to, size)]
-			moved, *at = *at, moved
-			to++
-		}
-		sh.slots[around(to, size)] = moved
-		free = max(free, to+1)
 	}
-}
-
-// turned is the home of an entry, counted on beyond the shard's end where it comes
-// after the end of the old shard.
-func (sh *shard) turned(b uint32, old []slot, start int) int {
-	if homeIn(b, len(old)) < start {
-		return sh.home(b) + len(sh.slots)
-	}
-	return sh.home(b)
 }
 
 // sweep goes over the shard once, from an empty slot on. What stays moves back

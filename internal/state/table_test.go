@@ -15,8 +15,14 @@ func TestTable_BehavesLikeMap(t *testing.T) {
 		randomHash := func() hash {
 			return hash{a: uint32(rng.IntN(40)), b: ^uint32(0) - uint32(rng.IntN(40))<<24, mid: 1, top: uint8(rng.IntN(2))}
 		}
+		// looked is the hash that was looked for last, just before the change or
+		// with others in between.
+		var looked hash
 		for range 20_000 {
 			h := randomHash()
+			if rng.IntN(2) == 0 {
+				h = looked
+			}
 			switch n := rng.IntN(1000); {
 			case n < 600:
 				s := slot{a: h.a, b: h.b, mid: h.mid, content: rng.Uint32(), meta: 1 + rng.Uint32N(9)}
@@ -36,11 +42,27 @@ func TestTable_BehavesLikeMap(t *testing.T) {
 					}
 				}
 			}
-			h = randomHash()
-			if got := table.get(h); got != want[h] || table.n != len(want) {
-				t.Fatalf("seed %d: get = %v of %d, want %v of %d", seed, got, table.n, want[h], len(want))
+			if rng.IntN(4) == 0 {
+				continue
+			}
+			looked = randomHash()
+			if got := table.get(looked); got != want[looked] || table.n != len(want) {
+				t.Fatalf("seed %d: get = %v of %d, want %v of %d", seed, got, table.n, want[looked], len(want))
 			}
 		}
+	}
+}
+
+// What was looked for before there was room has another place in it.
+func TestTable_ReserveMovesPlaces(t *testing.T) {
+	t.Parallel()
+	var table table
+	last := hash{b: ^uint32(0)} // its home is the last slot
+	table.get(last)
+	table.reserve(1000)
+	table.put(last, 7, 1)
+	if got := table.get(last); got.content != 7 {
+		t.Errorf("got %v", got)
 	}
 }
 
@@ -72,9 +94,9 @@ func TestTable_NewSlotsAreEmpty(t *testing.T) {
 	}
 }
 
-// Growth leaves a shard as if all had been put into the larger one: sorted by home,
-// without a hole between an entry and its home, however crowded and wherever the
-// runs wrap around.
+// Growth leaves a shard as if all had been put into the larger one: sorted, without
+// a hole between an entry and its home, however crowded and wherever the runs wrap
+// around.
 func TestTable_GrowthKeepsTheOrder(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(7, 7))
@@ -98,7 +120,8 @@ func TestTable_GrowthKeepsTheOrder(t *testing.T) {
 			n++
 			for d := sh.distance(i); d > 0; d-- {
 				j := (i - d + len(sh.slots)) % len(sh.slots)
-				if sh.slots[j].meta == 0 || sh.distance(j)+d < sh.distance(i) {
+				sorted := sh.distance(j)+d > sh.distance(i) || sh.distance(j)+d == sh.distance(i) && sh.slots[j].b <= s.b
+				if sh.slots[j].meta == 0 || !sorted {
 					t.Fatalf("%d slots of %d: slot %d, %d from home, has %v before it", sh.n, len(sh.slots), i, sh.distance(i), sh.slots[j])
 				}
 			}

@@ -90,7 +90,7 @@ func (w *row[T]) restore(entries []T, total uint64, limit int) {
 type rows[T any] struct {
 	limit int
 	byKey map[seriesKey]*row[T]
-	log   []rowUndo[T]
+	log   undoLog[rowUndo[T]]
 }
 
 type rowUndo[T any] struct {
@@ -126,38 +126,30 @@ func (r *rows[T]) push(source, name string, v T) []T {
 	w := r.row(source, name)
 	dropped, had := w.tape.push(v, r.limit)
 	w.total++
-	r.log = append(r.log, rowUndo[T]{row: w, dropped: dropped, had: had})
+	*r.log.grow() = rowUndo[T]{row: w, dropped: dropped, had: had}
 	return w.tape.view()
 }
 
 func (r *rows[T]) undo(to int) {
-	for i := len(r.log) - 1; i >= to; i-- {
-		u := &r.log[i]
+	for i := r.log.n - 1; i >= to; i-- {
+		u := r.log.at(i)
 		u.row.tape.pop(u.dropped, u.had)
 		u.row.total--
 		if len(u.row.tape.view()) == 0 {
 			delete(r.byKey, u.row.key)
 		}
 	}
-	clear(r.log[to:])
-	r.log = r.log[:to]
-}
-
-// forget drops the first n entries of the log.
-func (r *rows[T]) forget(n int) {
-	left := copy(r.log, r.log[n:])
-	clear(r.log[left:])
-	r.log = r.log[:left]
+	r.log.cut(to)
 }
 
 // changed calls f once for each row in the log, in the order of its first
 // push, with the number of pushes.
 func (r *rows[T]) changed(f func(w *row[T], added int)) {
-	for i := range r.log {
-		r.log[i].row.added++
+	for i := range r.log.n {
+		r.log.at(i).row.added++
 	}
-	for i := range r.log {
-		w := r.log[i].row
+	for i := range r.log.n {
+		w := r.log.at(i).row
 		if w.added > 0 {
 			f(w, w.added)
 			w.added = 0

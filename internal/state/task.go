@@ -57,10 +57,16 @@ type Task struct {
 
 // cursor is the part of the state that is a handful of numbers.
 type cursor struct {
+	counted
+
 	// keyed is true once the hash key is in the changelog.
 	keyed    bool
 	segments segmentCursor
-	ledger   Ledger
+}
+
+// counted is what records change of the cursor beside the segments.
+type counted struct {
+	ledger Ledger
 	// notBefore are the times given last, by tier from 1. Nobody changes the
 	// slice: cursors and marks share it.
 	notBefore []int64
@@ -109,8 +115,11 @@ func New(s Settings, hashKey [16]byte) (*Task, error) {
 type Mark struct {
 	batch uint64
 	// at counts from the start of the open batch.
-	at     logLengths
-	cursor cursor
+	at logLengths
+	// What else there is of the cursor changes when a batch is sealed, which ends the
+	// mark.
+	counted counted
+	brought brought
 }
 
 // Mark returns the present point of the open batch.
@@ -119,15 +128,15 @@ func (t *Task) Mark() (m Mark) {
 	return m
 }
 
-// MarkAt is Mark for who takes one with each record: it writes the few hundred
-// bytes in place.
+// MarkAt is Mark for who takes one with each record: it writes the bytes
+// in place.
 func (t *Task) MarkAt(m *Mark) {
 	s := &t.sealedLog
-	m.batch, m.cursor = t.batch, t.cur
+	m.batch, m.counted, m.brought = t.batch, t.cur.counted, t.cur.segments.brought
 	m.at = logLengths{
-		ids: t.ids.puts - s.ids, windows: len(t.windows.log) - s.windows, memory: len(t.memory.log) - s.memory,
-		pending: len(t.pending.log) - s.pending, parked: len(t.parked.log) - s.parked, queues: len(t.queues.log) - s.queues,
-		series: len(t.series.log) - s.series, sources: len(t.sources.log) - s.sources, model: len(t.model.log) - s.model,
+		ids: t.ids.puts - s.ids, windows: t.windows.log.n - s.windows, memory: t.memory.log.n - s.memory,
+		pending: t.pending.log.n - s.pending, parked: t.parked.log.n - s.parked, queues: t.queues.log.n - s.queues,
+		series: t.series.log.n - s.series, sources: t.sources.log.n - s.sources, model: t.model.log.n - s.model,
 	}
 }
 
@@ -138,7 +147,7 @@ func (t *Task) Undo(m Mark) {
 		panic("state: undo to a mark of another batch")
 	}
 	t.undoTo(m.at.plus(t.sealedLog))
-	t.cur = m.cursor
+	t.cur.counted, t.cur.segments.brought = m.counted, m.brought
 }
 
 // Seal closes the open batch: its changes go to emit as changelog records,
@@ -170,17 +179,17 @@ func (t *Task) Commit() {
 	}
 	t.ids.commit(t.sealedLog.ids, &t.sealed.segments)
 	t.ids.sweep(t.sealedLog.ids, t.settings.DedupeMaxIDs)
-	t.windows.forget(t.sealedLog.windows)
+	t.windows.log.forget(t.sealedLog.windows)
 	t.written = t.written[:0]
 	t.series.forget(t.sealedLog.series, t.batch)
 	t.series.committed()
 	t.model.forget(t.sealedLog.model, t.batch)
 	t.model.committed()
-	t.sources.forget(t.sealedLog.sources)
-	t.memory.forget(t.sealedLog.memory)
-	t.pending.forget(t.sealedLog.pending)
-	t.parked.forget(t.sealedLog.parked)
-	t.queues.forget(t.sealedLog.queues)
+	t.sources.log.forget(t.sealedLog.sources)
+	t.memory.log.forget(t.sealedLog.memory)
+	t.pending.log.forget(t.sealedLog.pending)
+	t.parked.log.forget(t.sealedLog.parked)
+	t.queues.log.forget(t.sealedLog.queues)
 	t.committed = t.sealed
 	t.sealedLog = logLengths{}
 	t.hasSealed = false
@@ -202,9 +211,9 @@ func (t *Task) Rollback() {
 
 func (t *Task) logs() logLengths {
 	return logLengths{
-		ids: t.ids.puts, windows: len(t.windows.log), memory: len(t.memory.log),
-		pending: len(t.pending.log), parked: len(t.parked.log), queues: len(t.queues.log),
-		series: len(t.series.log), sources: len(t.sources.log), model: len(t.model.log),
+		ids: t.ids.puts, windows: t.windows.log.n, memory: t.memory.log.n,
+		pending: t.pending.log.n, parked: t.parked.log.n, queues: t.queues.log.n,
+		series: t.series.log.n, sources: t.sources.log.n, model: t.model.log.n,
 	}
 }
 
