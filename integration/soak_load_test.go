@@ -31,8 +31,8 @@ func (l *lab) soakRecords(from, n int) []*kgo.Record {
 			series, more = soakSeries+id/10%soakForecasts, `,"forecast":{"symbolic_change":{"hope":0.1}},"confidence":0.6`
 		}
 		said := id
-		if id%100 == 99 && id >= soakSeries {
-			said = id - soakSeries // the same series
+		if id%1000 >= 990 {
+			said = id - soakSeries // the same series, and no repetition itself
 		}
 		name := "series-" + strconv.Itoa(series)
 		value := fmt.Sprintf(`{"id":"%d","name":%q,"value":%d,"source":"soak"%s}`, said, name, said%977, more)
@@ -44,8 +44,8 @@ func (l *lab) soakRecords(from, n int) []*kgo.Record {
 	return records
 }
 
-// fullBacklog is what a worker under full load always has before it, in records, and
-// soakChunk what is sent at once.
+// fullBacklog is what a worker under full load has before it at each look, in records: more
+// than it can do until the next one. soakChunk is what is sent at once.
 const (
 	fullBacklog = 400_000
 	soakChunk   = 20_000
@@ -58,12 +58,14 @@ func (l *lab) keepLittle(ctx context.Context, t *testing.T) {
 		{Op: kadm.SetConfig, Name: "retention.bytes", Value: new(strconv.Itoa(512 << 20))},
 		{Op: kadm.SetConfig, Name: "segment.bytes", Value: new(strconv.Itoa(64 << 20))},
 	}
-	changed, err := kadm.NewClient(l.client).AlterTopicConfigs(ctx, changes, l.topics.Input, l.topics.Results)
-	if err == nil {
-		_, err = changed.On(l.topics.Input, nil)
-	}
+	answers, err := kadm.NewClient(l.client).AlterTopicConfigs(ctx, changes, l.topics.Input, l.topics.Results)
 	if err != nil {
 		t.Fatalf("let topics keep little: %v", err)
+	}
+	for _, answer := range answers {
+		if answer.Err != nil {
+			t.Fatalf("let %s keep little: %v", answer.Name, answer.Err)
+		}
 	}
 }
 
@@ -77,7 +79,7 @@ func (l *lab) soak(ctx context.Context, t *testing.T, s *sampler) (sent int) {
 	for time.Since(s.began) < *soakFor {
 		due := int(time.Since(s.began).Seconds() * float64(*soakRate))
 		if *soakRate == 0 {
-			due = int(s.last().scored) + fullBacklog
+			due = int(s.last().done) + fullBacklog
 		}
 		for n := min(soakChunk, due-sent); n > 0; n = min(soakChunk, due-sent) {
 			if err := l.client.ProduceSync(ctx, l.soakRecords(sent, n)...).FirstErr(); err != nil {

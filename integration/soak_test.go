@@ -27,8 +27,8 @@ var (
 	soakPlot = flag.String("soak-plot", "", "where TestSoak writes its plot (SVG), and beside it the samples (CSV); empty: among its artifacts")
 )
 
-// watchedMetrics are what must show no trend. growth is the share by which the later half
-// of the samples may lie above the earlier half, slack what that may be at least.
+// watchedMetrics are what must show no trend. growth is the share by which the last third
+// of the samples may lie above the second sixth, slack what that may be at least.
 var watchedMetrics = []struct {
 	name, unit    string
 	divide        float64
@@ -45,6 +45,8 @@ type sample struct {
 	at     time.Duration // since the load began
 	values []float64     // of watchedMetrics
 	scored float64
+	// done are all that have an outcome.
+	done float64
 }
 
 // sampler looks at the worker once in a while.
@@ -58,7 +60,7 @@ type sampler struct {
 // what is sent depends on it.
 func (*sampler) every() time.Duration {
 	if *soakRate == 0 {
-		return time.Second
+		return 500 * time.Millisecond
 	}
 	return max(500*time.Millisecond, min(15*time.Second, *soakFor/200))
 }
@@ -80,6 +82,7 @@ func (s *sampler) take(ctx context.Context, t *testing.T) {
 		now.values = append(now.values, f.GetMetric()[0].GetGauge().GetValue()/m.divide)
 	}
 	for _, m := range families["pulse_records_total"].GetMetric() {
+		now.done += m.GetCounter().GetValue()
 		if m.GetLabel()[0].GetValue() == "scored" {
 			now.scored = m.GetCounter().GetValue()
 		}
@@ -138,6 +141,9 @@ func (s *sampler) report(t *testing.T, sent int) {
 	if last.scored < float64(sent)*0.98 {
 		t.Errorf("%v of %d records are scored; a hundredth are repetitions and a thousandth no signals", last.scored, sent)
 	}
+	if early, late := s.rate(1./6, 1./3), s.rate(2./3, 1); late < early/2 {
+		t.Errorf("%.0f records/s in the last third, %.0f in the second sixth: it was not under the same load", late, early)
+	}
 	t.Logf("%v at %.0f records a second, %d sent, %d samples; plot in %s", *soakFor, float64(sent)/soakFor.Seconds(), sent, len(s.taken), path)
 	for i, m := range watchedMetrics {
 		early, late := s.parts(i)
@@ -167,6 +173,13 @@ func (s *sampler) parts(metric int) (early, late float64) {
 	}
 	n := len(s.taken)
 	return median(s.taken[n/6 : n/3+1]), median(s.taken[2*n/3:])
+}
+
+// rate is how many records a second had an outcome from one part of the samples to another.
+func (s *sampler) rate(from, to float64) float64 {
+	last := len(s.taken) - 1
+	a, b := s.taken[int(from*float64(last))], s.taken[int(to*float64(last))]
+	return (b.done - a.done) / (b.at - a.at).Seconds()
 }
 
 func (s *sampler) csv() string {

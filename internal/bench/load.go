@@ -45,7 +45,10 @@ func UsualLoad() Load { return Load{Records: 1_000_000, Series: 1000, Partitions
 // (TestLoad_HasAllItsSeries). Repeats do not count: where the number of series is a
 // multiple of repeatEvery, each would take the turn of the same ones.
 func (l Load) key(i int) []byte {
-	const stride = 7919 // a prime
+	stride := 7919 // a prime
+	if l.Series%stride == 0 {
+		stride = 7907 // another one
+	}
 	j := origin(i)
 	return fmt.Appendf(nil, "series-%04d", (j-j/repeatEvery)*stride%l.Series)
 }
@@ -105,7 +108,9 @@ type held struct {
 func (l Load) hold(ctx context.Context, brokers []string, topic string, now float64) (*held, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.TransactionalID(topic), kgo.DefaultProduceTopic(topic),
 		kgo.TransactionTimeout(l.timeout()), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.ProducerLinger(loadLinger),
-		kgo.MaxBufferedRecords(100_000))
+		kgo.MaxBufferedRecords(100_000),
+		// A topic of many partitions takes a broker a while to know.
+		kgo.UnknownTopicRetries(-1))
 	if err != nil {
 		return nil, fmt.Errorf("client of the load: %w", err)
 	}
@@ -127,7 +132,9 @@ func (h *held) produce(ctx context.Context, l Load, now float64) error {
 		h.client.Produce(ctx, &kgo.Record{Key: l.key(i), Value: l.value(i, now)}, func(r *kgo.Record, err error) {
 			mu.Lock()
 			defer mu.Unlock()
-			failed = errors.Join(failed, err)
+			if failed == nil {
+				failed = err // there may be a million
+			}
 			h.ends[r.Partition] = max(h.ends[r.Partition], r.Offset+1)
 		})
 		if ctx.Err() != nil {

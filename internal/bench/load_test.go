@@ -47,7 +47,7 @@ func TestLoad_RepeatsOneInAHundred(t *testing.T) {
 // As many signals as series are enough for one of each, with records by the million, too.
 func TestLoad_HasAllItsSeries(t *testing.T) {
 	t.Parallel()
-	for _, series := range []int{1, 30, 100, 1000, 10_000, 1_000_000} {
+	for _, series := range []int{1, 30, 100, 1000, 7919, 10_000, 1_000_000} {
 		l := Load{Records: maxRecords, Series: series, Partitions: 8}
 		first := maxRecords/2 - maxRecords/2%repeatEvery
 		seen, all, last := make([]bool, series), 0, -1

@@ -70,11 +70,10 @@ func (r *Report) Write(out io.Writer) error {
 		r.writeWork(line)
 	}
 	if len(r.Felt) > 0 {
-		line("\nappend to visible over %v, in ms\tp50\tp99\tp99.9\tmost\tCPU s\tMB", r.Length)
+		line("\nappend to visible over %v, in ms\tp50\tp99\tp99.9\tCPU s\tMB", r.Length)
 	}
-	for _, f := range r.Felt {
-		line("%d/s, the meter alone\t%s", f.Rate, f.Meter)
-		line("%d/s, the service\t%s\t%.2f\t%.0f", f.Rate, f.Service, (f.Usage.User + f.Usage.System).Seconds(), megabytes(f.Usage))
+	for i := range r.Felt {
+		r.Felt[i].write(line)
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("write report: %w", err)
@@ -105,10 +104,4 @@ func megabytes(u Usage) float64 { return float64(u.PeakBytes) / 1e6 }
 
 func (s Spread) format(number string) string {
 	return fmt.Sprintf(number+" ("+number+" to "+number+")", s.Median, s.Least, s.Most)
-}
-
-// String is in milliseconds, as columns of a table.
-func (l Latency) String() string {
-	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-	return fmt.Sprintf("%.1f\t%.1f\t%.1f\t%.1f", ms(l.P50), ms(l.P99), ms(l.P999), ms(l.Max))
 }

@@ -15,9 +15,12 @@ type Settings struct {
 	// Rounds are how often each contestant works through the load.
 	Rounds int
 	// Rates are those that latency is measured at, in signals a second, for Length
-	// each.
-	Rates  []int
-	Length time.Duration
+	// each, in LatencyRounds rounds.
+	Rates         []int
+	Length        time.Duration
+	LatencyRounds int
+	// WarmUp is how long the brokers are kept busy before anything is measured.
+	WarmUp time.Duration
 	// Without leaves contestants out.
 	Without map[Contestant]bool
 	// Serve are the arguments that make this program a service, Environ what it
@@ -56,8 +59,12 @@ func (s *Settings) Validate() error {
 	atLeast("series", s.Load.Series, 1)
 	atLeast("partitions", s.Load.Partitions, 1)
 	atLeast("rounds", s.Rounds, 0)
+	atLeast("latency-rounds", s.LatencyRounds, 0)
 	for _, rate := range s.Rates {
 		atLeast("rates", rate, 1)
+	}
+	if s.WarmUp < 0 {
+		faults = append(faults, fmt.Errorf("--warm-up: %v is less than nothing", s.WarmUp))
 	}
 	if len(s.Rates) > 0 && s.Length < time.Second {
 		faults = append(faults, fmt.Errorf("--seconds: %v is less than a second", s.Length))
@@ -74,14 +81,6 @@ type Measured struct {
 
 // Round is one of each.
 type Round map[Contestant]Measured
-
-// Felt is the latency at a rate: of the service, and of the meter alone.
-type Felt struct {
-	Rate           int
-	Service, Meter Latency
-	// Usage is the service's at this rate, over Length and its start and end.
-	Usage Usage
-}
 
 // Report is what a Run has measured.
 type Report struct {
@@ -131,6 +130,9 @@ func Run(ctx context.Context, s Settings, now func() time.Time) (report Report, 
 	}
 	defer func() { err = errors.Join(err, r.close(ctx)) }()
 	report = Report{Load: s.Load, Length: s.Length}
+	if err := r.warm(ctx); err != nil {
+		return report, err
+	}
 	for i := range s.Rounds {
 		round, err := r.round(ctx, i)
 		if err != nil {
@@ -138,14 +140,8 @@ func Run(ctx context.Context, s Settings, now func() time.Time) (report Report, 
 		}
 		report.Rounds = append(report.Rounds, round)
 	}
-	for i, rate := range s.Rates {
-		felt, err := r.feel(ctx, i, rate)
-		if err != nil {
-			return report, fmt.Errorf("latency at %d/s: %w", rate, err)
-		}
-		report.Felt = append(report.Felt, felt)
-	}
-	return report, nil
+	report.Felt, err = r.feelAll(ctx)
+	return report, err
 }
 
 // round lets each contestant work once, the first one another one each time.
@@ -219,33 +215,4 @@ func (r *runner) serviceEnviron(job Job) []string {
 		env = append(env, "PULSE_"+name+"="+value) // the last one of a name counts
 	}
 	return env
-}
-
-// feel measures the latency at a rate, of the meter alone first.
-func (r *runner) feel(ctx context.Context, number, rate int) (Felt, error) {
-	felt := Felt{Rate: rate}
-	name := fmt.Sprintf("%s-rate-%d", r.prefix, number)
-	alone, job := name+".alone", Job{Brokers: r.Brokers, In: name + ".in", Out: name + ".out", Group: name, Partitions: r.Load.Partitions}
-	if err := r.admin.create(ctx, r.Load.partitions(), alone, job.In, job.Out); err != nil {
-		return felt, err
-	}
-	r.Progress(fmt.Sprintf("latency at %d/s: the meter alone", rate))
-	var err error
-	m := meter{brokers: r.Brokers, in: alone, out: alone, load: r.Load, rate: rate, now: r.now}
-	if felt.Meter, err = m.measure(ctx, r.Length); err != nil {
-		return felt, err
-	}
-	r.Progress(fmt.Sprintf("latency at %d/s: the service", rate))
-	t, err := r.begin(ctx, Service, job)
-	if err != nil {
-		return felt, err
-	}
-	m = meter{brokers: r.Brokers, in: job.In, out: job.Out, load: r.Load, rate: rate, now: r.now}
-	felt.Service, err = m.measure(ctx, r.Length)
-	usage, endErr := t.end()
-	felt.Usage = usage
-	if err := errors.Join(err, endErr); err != nil {
-		return felt, err
-	}
-	return felt, r.admin.drop(ctx, name)
 }

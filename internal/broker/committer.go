@@ -266,18 +266,19 @@ func (c *committer) open(ctx context.Context, parts []*part) error {
 		}
 	}
 	c.opened = true
-	c.markers = markersSeen{}
+	asked, other := 0, c.lastEnd.IsZero()
 	err := retryMarkers(ctx, func() error {
-		c.markers.asked++
-		return c.cluster.openTransaction(ctx, c.txnID, c.producer, c.set.Group, topics)
+		asked++
+		err := c.cluster.openTransaction(ctx, c.txnID, c.producer, c.set.Group, topics)
+		other = other || err != nil && !errors.Is(err, wire.ConcurrentTransactions)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("add partitions to transaction: %w", err)
 	}
-	if c.lastEnd.IsZero() {
-		c.markers = markersSeen{}
+	if c.markers = (markersSeen{}); !other {
+		c.markers = markersSeen{after: c.now().Sub(c.lastEnd), asked: asked}
 	}
-	c.markers.after = c.now().Sub(c.lastEnd)
 	return nil
 }
 

@@ -265,7 +265,7 @@ func (e *Engine) mustSeal(t *task, now time.Time) bool {
 	if t.open.next == nil {
 		return false
 	}
-	if e.txn != nil {
+	if e.txn != nil || now.Before(e.markers.written) {
 		return t.open.bytes >= e.set.chunkBytes()
 	}
 	return t.open.records > 0 && e.enough(t.open, now.Sub(t.open.since))

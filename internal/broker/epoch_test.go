@@ -2,6 +2,7 @@ package broker
 
 import (
 	"testing"
+	"time"
 
 	"pulse-scorer/internal/broker/batch"
 )
@@ -38,6 +39,32 @@ func TestFetch_AnswersFromBeforeARewindAreVoid(t *testing.T) {
 		}
 		if w.fetching {
 			t.Errorf("rewound %v: the task is not fetched any more", rewound)
+		}
+	}
+}
+
+func TestPollWait_IsShortWhileAPartitionHasEnough(t *testing.T) {
+	t.Parallel()
+	e, busy := sourcesLab(t, 1)
+	other := e.newTask(4)
+	other.phase = phaseRunning
+	e.tasks[4] = other
+	e.cluster = &cluster{leaders: map[topicPartition]int32{{e.set.Topics.Input, 3}: 1, {e.set.Topics.Input, 4}: 2}}
+	for _, c := range []struct {
+		name     string
+		queued   int
+		fetching bool
+		leader   int32
+		want     time.Duration
+	}{
+		{"nothing is left to do", 0, true, 1, fetchWait},
+		{"it is in the poll with what it still has", 9, true, 1, fetchWait},
+		{"it has enough, and is not in the poll", partitionBytes, false, 1, busyWait},
+		{"the same, of another leader", partitionBytes, false, 2, fetchWait},
+	} {
+		busy.queued, busy.fetching = c.queued, c.fetching
+		if got := e.pollWait(c.leader); got != c.want {
+			t.Errorf("%s: waits %v, want %v", c.name, got, c.want)
 		}
 	}
 }

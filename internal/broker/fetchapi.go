@@ -36,7 +36,7 @@ func (c *cluster) fetch(ctx context.Context, plan fetchPlan) fetchResult {
 		})
 	}
 	req := &wire.FetchRequest{
-		MaxWaitMs: int32(fetchWait.Milliseconds()), MinBytes: 1, MaxBytes: plan.maxBytes,
+		MaxWaitMs: int32(plan.wait.Milliseconds()), MinBytes: 1, MaxBytes: plan.maxBytes,
 		Committed: bool(readCommitted) && guardReadCommitted, Topics: topics,
 	}
 	r := fetchResult{plan: plan}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"testing"
+	"time"
 
 	"pulse-scorer/internal/broker/batch"
 	"pulse-scorer/internal/pipeline"
@@ -141,5 +142,29 @@ func TestWorker_LearnsFromARefusal(t *testing.T) {
 	}
 	if got := w.out.limit[pipeline.DeadLetters]; got != batchBytes {
 		t.Errorf("a single record that is too large changed the limit to %d", got)
+	}
+}
+
+// takingPath is a record path that takes everything and writes nothing.
+type takingPath struct{ Task }
+
+func (takingPath) Process(*pipeline.Record, pipeline.Sink) pipeline.Answer { return pipeline.Taken }
+
+// Records that write nothing, repeats, are kept to be taken back, too, and bound a batch.
+func TestWorker_CountsWhatItKeepsToTakeRecordsBack(t *testing.T) {
+	t.Parallel()
+	w := &worker{task: &task{}, path: takingPath{}, out: newTestOutput(t), now: time.Now}
+	var r reply
+	for i := range int64(10) {
+		if err := w.processRecord(&batch.Record{Offset: i}, 0, &r, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := w.out.size(); got != 10*undoBytes {
+		t.Errorf("%d bytes for ten records, want %d", got, 10*undoBytes)
+	}
+	w.out.take()
+	if got := w.out.size(); got != 0 {
+		t.Errorf("%d bytes are left in the next batch", got)
 	}
 }

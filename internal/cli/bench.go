@@ -22,6 +22,8 @@ type benchFlags struct {
 	rounds  int
 	rates   []int
 	seconds int
+	felt    int
+	warmUp  time.Duration
 	without []string
 	profile string
 	asJSON  bool
@@ -36,7 +38,8 @@ func newBench(p Process) *cobra.Command {
 through it, as a process of its own with this environment. In turns with it work
 two others: a raw copy of the records, and the same job as one would write it with
 the transactions of a client library (franz-go). Then it measures how long after
-its append a signal's result can be seen, beside what the meter shows alone. The
+its append a signal's result can be seen, the service's and the library's, beside what
+the meter shows alone. The
 results must be complete and unique, or it exits 1. It deletes its topics.
 
 Ratios say something about a machine that does nothing else. Processor time is of a
@@ -63,7 +66,9 @@ process's whole life, start and stop included.`,
 	f.IntVar(&flags.load.Partitions, "partitions", usual.Partitions, "partitions of the topics")
 	f.IntVar(&flags.rounds, "rounds", 5, "how often each works through the load; 0 measures latency only")
 	f.IntSliceVar(&flags.rates, "rates", []int{1000, 10_000}, "signals a second to measure latency at")
-	f.IntVar(&flags.seconds, "seconds", 20, "how long latency is measured at each rate; 0 leaves that out")
+	f.IntVar(&flags.seconds, "seconds", 20, "how long latency is measured at each rate in each round; 0 leaves that out")
+	f.IntVar(&flags.felt, "latency-rounds", 5, "how often latency is measured at each rate; 0 leaves that out")
+	f.DurationVar(&flags.warmUp, "warm-up", 30*time.Second, "how long brokers are kept busy first; one that was just started is slow")
 	f.StringSliceVar(&flags.without, "without", nil, "copy, service or transact: leave it out of the rounds")
 	f.StringVar(&flags.profile, "profile", "", "write the service's CPU profile of each run to this file, with a number behind it")
 	f.BoolVar(&flags.asJSON, "json", false, "as JSON, with each round")
@@ -74,6 +79,7 @@ process's whole life, start and stop included.`,
 func (f *benchFlags) settings(p Process, c config.Config) (bench.Settings, error) {
 	set := bench.Settings{
 		Brokers: c.Brokers, Load: f.load, Rounds: f.rounds, Rates: f.rates, Length: time.Duration(f.seconds) * time.Second,
+		LatencyRounds: f.felt, WarmUp: f.warmUp,
 		Without: make(map[bench.Contestant]bool), Environ: p.Environ, Serve: []string{defaultCommand}, JobArgs: jobArgs,
 		Progress: func(text string) { _, _ = fmt.Fprintln(p.Stderr, text) },
 	}
@@ -83,7 +89,7 @@ func (f *benchFlags) settings(p Process, c config.Config) (bench.Settings, error
 		}
 		set.Without[bench.Contestant(name)] = true
 	}
-	if f.seconds == 0 {
+	if f.seconds == 0 || f.felt == 0 {
 		set.Rates = nil
 	}
 	if f.profile != "" {
@@ -143,7 +149,7 @@ func newBenchJob(p Process) *cobra.Command {
 				return job.Copy(command.Context())
 			case bench.Transact:
 				return job.Transact(command.Context())
-			case bench.Service:
+			case bench.Service, bench.Meter:
 			}
 			return usagef("%q is no job", args[0])
 		},

@@ -39,20 +39,26 @@ func TestBench_MeasuresAllThreeAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	got := runWith(t.Context(), nil, at(b, asProgram+"=1"), commands(),
-		"bench", "--json", "--records", "3000", "--series", "20", "--partitions", "2", "--rounds", "2", "--rates", "100", "--seconds", "1")
+		"bench", "--json", "--records", "3000", "--series", "20", "--partitions", "2", "--rounds", "2", "--rates", "100", "--seconds", "1",
+		"--latency-rounds", "1", "--warm-up", "100ms")
 	var report bench.Report
 	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != 0 {
 		t.Fatalf("%+v: %v", got, err)
 	}
-	if len(report.Rounds) != 2 || len(report.Felt) != 1 || report.Felt[0].Service.P50 <= 0 || report.Felt[0].Usage.User <= 0 {
+	if len(report.Rounds) != 2 || len(report.Felt) != 1 || len(report.Felt[0].Rounds) != 1 {
 		t.Fatalf("report %+v", report)
+	}
+	for _, c := range []bench.Contestant{bench.Meter, bench.Service, bench.Transact} {
+		if one := report.Felt[0].Rounds[0][c]; one.P50 <= 0 || c != bench.Meter && one.Usage.User <= 0 {
+			t.Errorf("latency of %s: %+v", c, one)
+		}
 	}
 	requireRounds(t, &report)
 	var text strings.Builder
 	if err := report.Write(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"service / copy", "service / transact", "100/s, the meter alone", "100/s, the service", "2 rounds"} {
+	for _, want := range []string{"service / copy", "service / transact", "100/s, meter", "100/s, service", "100/s, transact", "2 rounds"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, &text)
 		}

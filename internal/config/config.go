@@ -43,7 +43,7 @@ type Config struct {
 
 	// Sizes.
 	MaxRecordBytes   Bytes  `envconfig:"MAX_RECORD_BYTES" default:"1048576" unit:"bytes" min:"1024" max:"104857600" desc:"largest value that is scored; larger ones are dead letters of class too_large"`
-	MaxInflightBytes Bytes  `envconfig:"MAX_INFLIGHT_BYTES" default:"67108864" unit:"bytes" min:"1048576" desc:"most decompressed bytes fetched and not yet processed"`
+	MaxInflightBytes Bytes  `envconfig:"MAX_INFLIGHT_BYTES" default:"67108864" unit:"bytes" min:"1048576" desc:"most bytes on their way: fetched and not processed, or computed and not committed, with what takes that back"`
 	Compression      string `envconfig:"COMPRESSION" default:"lz4" oneof:"none,lz4,zstd" desc:"compression of what is written"`
 
 	// Retries.

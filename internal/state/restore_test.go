@@ -270,9 +270,22 @@ func restoreAll(task *Task, changes ...change) error {
 
 func TestRestored_RefusesCrowdedHashes(t *testing.T) {
 	t.Parallel()
+	for name, of := range map[string]func(i uint32) hash{
+		"each after the last one":       func(i uint32) hash { return hash{a: 42, b: 42, mid: i} },
+		"each in front of the last one": func(i uint32) hash { return hash{a: 42, b: 2*maxProbe - i, mid: i} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			refusesCrowd(t, of)
+		})
+	}
+}
+
+func refusesCrowd(t *testing.T, of func(i uint32) hash) {
+	t.Helper()
 	crowd := make([]hash, 2*maxProbe)
 	for i := range crowd {
-		crowd[i] = hash{a: 42, b: 42, mid: uint32(i)}
+		crowd[i] = of(uint32(i))
 	}
 	task := newTask(t, testSettings())
 	err := restoreAll(task, change{[]byte("k/"), append([]byte{1}, make([]byte, 16)...)}, boundsRecord(0, 0), segmentRecord(0, crowd...))

@@ -98,8 +98,8 @@ func (t *table) get(h hash) slot {
 }
 
 // put stores an entry in place of the slot with the same hash, which it
-// returns (meta is zero when there was none). probe is how far it is from its
-// home slot.
+// returns (meta is zero when there was none). probe is how far the last entry of its
+// home is from that.
 func (t *table) put(h hash, content, meta uint32) (previous slot, probe int) {
 	sh := &t.shards[h.top]
 	s := slot{a: h.a, b: h.b, mid: h.mid, content: content, meta: meta}
@@ -120,8 +120,20 @@ func (t *table) put(h hash, content, meta uint32) (previous slot, probe int) {
 		i, probe, _ = sh.find(h)
 	}
 	sh.n++
+	probe += sh.behind(i, sh.home(h.b))
 	sh.insertAt(i, s)
 	return slot{}, probe
+}
+
+// behind is how many entries of a home there are from i on.
+func (sh *shard) behind(i, home int) (n int) {
+	for sh.slots[i].meta != 0 && sh.home(sh.slots[i].b) == home {
+		n++
+		if i++; i == len(sh.slots) {
+			i = 0
+		}
+	}
+	return n
 }
 
 // grown is the next size of a shard that is full.
