@@ -237,14 +237,17 @@ function cell(c) {
   if (c.title) node.title = c.title;
   let inner = c.text;
   if (c.tag) inner = html('span', { class: 'tag ' + c.tag }, c.text);
-  else if (c.code) inner = html('code', { tabindex: c.copy ? '0' : '-1' }, c.text);
-  node.append(inner);
-  if (c.copy) {
-    const button = html('button', { type: 'button' }, 'Copy', html('span', { class: 'hidden' }, ' the redrive command'));
-    button.addEventListener('click', () => copy(c.text, button, node.querySelector('code')));
-    node.append(button);
-  }
+  else if (c.code) inner = html('code', { tabindex: '-1' }, c.text);
+  if (c.commands) node.append(...c.commands.map(command)); else node.append(inner);
   return node;
+}
+
+// command is one for a shell, with a button that copies it.
+function command({ text, what }) {
+  const code = html('code', { tabindex: '0' }, text);
+  const button = html('button', { type: 'button' }, 'Copy', html('span', { class: 'hidden' }, ' ' + what));
+  button.addEventListener('click', () => copy(text, button, code));
+  return html('div', {}, code, button);
 }
 
 const num = (text) => ({ text, class: 'num' });
@@ -270,13 +273,18 @@ function renderResults(o) {
 
 function trimmed(value) { return Number(value.toPrecision(6)).toString(); }
 
+// redrive is the command that shows what would be sent back, and the one that sends it.
+function redrive(text) {
+  return { text, class: 'run', commands: [{ text: text + ' --dry-run', what: 'the dry run' }, { text, what: 'the redrive' }] };
+}
+
 function renderDead(o) {
   const d = o.dead_letters;
   show('dead-empty', !d.total);
   show('dead-box', !!d.total);
   rows(byId('dead-why'), d.by_class_and_stage, (w) => w.class + ' ' + w.stage, (w) => [
     { text: w.class, head: true }, { text: w.stage }, num(count(w.count)), { text: clock(Date.parse(w.last_at), true) },
-    { text: `${o.service.environment} pulse-scorer dlq redrive --class ${w.class} --stage ${w.stage} --dry-run`, class: 'run', code: true, copy: true },
+    redrive(`${o.service.environment} pulse-scorer dlq redrive --class ${w.class} --stage ${w.stage}`),
   ]);
   const open = secrets ? new Map(secrets.dead_letters.map((l) => [l.seq, l])) : null;
   rows(byId('dead-recent'), d.recent, (l) => l.seq, (l) => {
