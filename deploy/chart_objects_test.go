@@ -188,11 +188,13 @@ func TestChart_ScalesByTheInputsLag(t *testing.T) {
 	expect(t, "full", scaled.first("spec.triggers"), map[string]any{
 		"type": "kafka", "authenticationRef.name": "kafka", "metadata.topic": env["PULSE_TOPIC_INPUT"], "metadata.consumerGroup": env["PULSE_GROUP"],
 		"metadata.bootstrapServers": strings.ReplaceAll(env["PULSE_BROKERS"], " ", ""), "metadata.offsetResetPolicy": "earliest",
-		"metadata.excludePersistentLag": "true", "metadata.limitToPartitionsWithLag": "true",
+		"metadata.excludePersistentLag": "true", "metadata.limitToPartitionsWithLag": "true", "metadata.version": "4.0.0",
 	})
 	if n := len(scaled.list("spec.triggers")); n != 1 {
 		t.Errorf("%d triggers", n)
 	}
+	simple := render(t, "plain", "--set", "keda.enabled=true")["ScaledObject"]
+	expect(t, "plain", simple.first("spec.triggers"), map[string]any{"type": "kafka", "authenticationRef": nil, "metadata.version": nil})
 }
 
 func TestChart_CarriesAlertsAndDashboard(t *testing.T) {

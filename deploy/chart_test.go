@@ -112,10 +112,10 @@ func template(t *testing.T, args ...string) (string, error) {
 	return run(t, nil, tool(t, "HELM"), append([]string{"template", "pulse", chart, "--namespace", "signals"}, args...)...)
 }
 
-// render renders the chart with a value set of its ci folder, by kind of object.
-func render(t *testing.T, set string) map[string]manifest {
+// render renders the chart with a value set of its ci folder, and more arguments, by kind of object.
+func render(t *testing.T, set string, args ...string) map[string]manifest {
 	t.Helper()
-	text, err := template(t, "-f", valueSet(set))
+	text, err := template(t, append([]string{"-f", valueSet(set)}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,6 +211,10 @@ func TestChart_RefusesValuesThatWouldNotWork(t *testing.T) {
 		"password from nowhere": "kafka.sasl.mechanism=PLAIN",
 		"no time to drain":      "drainSeconds=0",
 		"budget of nothing":     "podDisruptionBudget.maxUnavailable=0",
+		"drain without grace":   "env.PULSE_DRAIN_TIMEOUT=60s",
+		"port beside httpPort":  "env.PULSE_HTTP_ADDR=:9300",
+		"one instance for all":  "env.PULSE_INSTANCE_ID=x",
+		"version that is none":  "keda.version=newest",
 	} {
 		if _, err := template(t, "-f", valueSet("plain"), "--set", set); err == nil {
 			t.Errorf("%s is taken: %s", name, set)
