@@ -222,6 +222,14 @@ func TestChart_CarriesAlertsAndDashboard(t *testing.T) {
 	expect(t, "full", monitor.first("spec.endpoints"), map[string]any{"port": objects["Service"].first("spec.ports").at("name"), "path": "/metrics", "interval": "15s"})
 }
 
+func TestChart_RunbookNamesItsPods(t *testing.T) {
+	t.Parallel()
+	want := "kubectl exec " + render(t, "plain")["StatefulSet"].text("metadata.name") + "-0 -- /pulse-scorer lag"
+	if !strings.Contains(string(read(t, "RUNBOOK.md")), want) {
+		t.Errorf("the runbook does not say: %s", want)
+	}
+}
+
 func TestChart_LimitsMemoryAndNetwork(t *testing.T) {
 	t.Parallel()
 	for set, limit := range map[string]string{"plain": "921MiB", "full": "691MiB", "secured": "", "token": ""} {
