@@ -31,7 +31,7 @@ func TestPage_OfAServiceThatHasNothing(t *testing.T) {
 	chrome, l := browser(t), newLab(t, 8)
 	p := open(chrome, t, l.url, 1280, 900, "light")
 	p.expectText(t, "#state", "Ready, idle")
-	p.expectText(t, "#start", "kcat -P -b "+l.broker.Addrs()[0]+" -t pulse.signals")
+	p.expectText(t, "#start", "kcat -P -b "+l.broker.Addrs()[0]+" -t pulse.signals -k my_signal -X partitioner=murmur2_random")
 	p.await(t, "document.querySelectorAll('#tasks tr').length === 8 && document.querySelector('#tasks').innerText.includes('running')")
 	p.await(t, "document.querySelector('#checked').innerText.includes('was made at')")
 	for _, says := range []string{"No result yet", "None since the process began", "8 here"} {

@@ -203,7 +203,7 @@ function renderStart(o) {
   const s = o.service, empty = o.throughput.records === 0;
   show('start', empty && s.ready);
   if (!empty) return;
-  put('c-kcat', `echo '{"name":"my_signal","value":1.5,"source":"me"}' | kcat -P -b ${s.brokers} -t ${s.input_topic}`);
+  put('c-kcat', `echo '{"name":"my_signal","value":1.5,"source":"me"}' | kcat -P -b ${s.brokers} -t ${s.input_topic} -k my_signal -X partitioner=murmur2_random`);
   put('c-produce', `${s.environment} pulse-scorer produce signals.ndjson`);
 }
 
