@@ -1,10 +1,19 @@
 package app
 
 import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"pulse-scorer/internal/config"
+	"pulse-scorer/internal/devbroker"
+	"pulse-scorer/internal/ops"
 )
 
 func TestEnvironment_HasWhatARedriveNeeds(t *testing.T) {
@@ -60,4 +69,87 @@ func TestQuoted_IsOneWordForAShell(t *testing.T) {
 			t.Errorf("%q is quoted as %s, want %s", value, got, want)
 		}
 	}
+}
+
+// Dead letters are shown by a whole service to who has the token; without one there is no
+// such page.
+func TestService_ShowsDeadLettersToTheTokenAlone(t *testing.T) {
+	t.Parallel()
+	b, err := devbroker.Start(devbroker.Settings{Topics: []devbroker.Topic{{Name: "pulse.signals", Partitions: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addrs()...), kgo.DefaultProduceTopic("pulse.signals"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	if err := client.ProduceSync(t.Context(), kgo.StringRecord("what a sender wrote")).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	const token = "token-of-the-app-tests"
+	open, closed := running(t, b, "PULSE_ADMIN_TOKEN="+token), running(t, b, "PULSE_GROUP=without")
+	awaitOutcomes(t, open, Outcomes{Dead: 1})
+	awaitOutcomes(t, closed, Outcomes{Dead: 1})
+	for _, c := range []struct {
+		of            *Service
+		authorization string
+		code          int
+		shown         bool
+	}{
+		{open, "Bearer " + token, http.StatusOK, true},
+		{open, "Bearer not it", http.StatusUnauthorized, false},
+		{open, "", http.StatusUnauthorized, false},
+		{closed, "Bearer " + token, http.StatusNotFound, false},
+		{closed, "", http.StatusNotFound, false},
+	} {
+		code, body := ask(t, c.of, "/api/dlq", c.authorization)
+		if shown := strings.Contains(body, "what a sender wrote") && strings.Contains(body, `"class":"malformed_json"`); code != c.code || shown != c.shown {
+			t.Errorf("with %q: %d %s; want %d, shown: %v", c.authorization, code, body, c.code, c.shown)
+		}
+	}
+}
+
+// running is a service on a broker until the test ends.
+func running(t *testing.T, b *devbroker.Broker, environ ...string) *Service {
+	t.Helper()
+	c, err := config.Load(append([]string{"PULSE_BROKERS=" + b.Addrs()[0], "PULSE_HTTP_ADDR=127.0.0.1:0"}, environ...), config.NeedBrokers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewService(t.Context(), c, Deps{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Build: ops.ReadBuild("test"), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// ask gets a page.
+func ask(t *testing.T, s *Service, path, authorization string) (code int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr()+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", authorization)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(text)
 }
