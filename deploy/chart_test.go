@@ -199,6 +199,30 @@ func TestChart_IsWhatKubernetesKnows(t *testing.T) {
 	}
 }
 
+// The commands of the READMEs that install with everything watched render, and turn on what they say.
+func TestChart_InstallsAsTheREADMEsSay(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"README.md", chart + "/README.md"} {
+		_, command, _ := strings.Cut(string(read(t, name)), "where the Prometheus operator and Grafana's sidecar are")
+		_, command, _ = strings.Cut(command, "\n```sh\n")
+		command, _, _ = strings.Cut(command, "\n```\n")
+		words := strings.Fields(strings.ReplaceAll(command, "\\\n", " "))
+		if len(words) < 5 || strings.Join(words[:4], " ") != "helm install pulse deploy/"+chart {
+			t.Errorf("%s: no command to install with: %q", name, words)
+			continue
+		}
+		objects := render(t, "plain", words[4:]...)
+		for _, kind := range []string{"ServiceMonitor", "PrometheusRule", "ConfigMap"} {
+			if objects[kind] == nil {
+				t.Errorf("%s: its command makes no %s", name, kind)
+			}
+		}
+		if !strings.Contains(yamlText(objects["PrometheusRule"]["spec"]), "https://HOST/PATH/RUNBOOK.md#") {
+			t.Errorf("%s: alerts have no link to the runbook", name)
+		}
+	}
+}
+
 func TestChart_RefusesValuesThatWouldNotWork(t *testing.T) {
 	t.Parallel()
 	for name, set := range map[string]string{

@@ -90,8 +90,8 @@ func TestService_ShowsDeadLettersToTheTokenAlone(t *testing.T) {
 	}
 	const token = "token-of-the-app-tests"
 	open, closed := running(t, b, "PULSE_ADMIN_TOKEN="+token), running(t, b, "PULSE_GROUP=without")
-	awaitOutcomes(t, open, Outcomes{Dead: 1})
 	awaitOutcomes(t, closed, Outcomes{Dead: 1})
+	awaitPage(t, open, "/api/dlq", "Bearer "+token, "what a sender wrote") // a moment after it is counted
 	for _, c := range []struct {
 		of            *Service
 		authorization string
@@ -132,6 +132,24 @@ func running(t *testing.T, b *devbroker.Broker, environ ...string) *Service {
 		}
 	})
 	return s
+}
+
+func awaitPage(t *testing.T, s *Service, path, authorization, part string) {
+	t.Helper()
+	patience := time.After(hangGuard)
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for {
+		code, body := ask(t, s, path, authorization)
+		if strings.Contains(body, part) {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-patience:
+			t.Fatalf("%s never has %q: %d %s", path, part, code, body)
+		}
+	}
 }
 
 // ask gets a page.
