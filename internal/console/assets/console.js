@@ -273,11 +273,6 @@ function renderResults(o) {
 
 function trimmed(value) { return Number(value.toPrecision(6)).toString(); }
 
-// redrive is the command that shows what would be sent back, and the one that sends it.
-function redrive(text) {
-  return { text, class: 'run', commands: [{ text: text + ' --dry-run', what: 'the dry run' }, { text, what: 'the redrive' }] };
-}
-
 function renderDead(o) {
   const d = o.dead_letters;
   show('dead-empty', !d.total);
@@ -296,6 +291,11 @@ function renderDead(o) {
     return [{ text: clock(Date.parse(l.at), true), head: true }, { text: l.class }, { text: l.stage }, ...contents,
       num(count(l.size_bytes)), num(l.attempts === 1 ? 'once' : l.attempts + ' times'), num(`${l.partition} : ${l.offset}`)];
   });
+}
+
+// redrive is the command that shows what would be sent back, and the one that sends it.
+function redrive(text) {
+  return { text, class: 'run', commands: [{ text: text + ' --dry-run', what: 'the dry run' }, { text, what: 'the redrive' }] };
 }
 
 // due is a time to come, or one that has passed.
