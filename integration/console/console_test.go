@@ -91,7 +91,7 @@ func TestPage_OfABusyService(t *testing.T) {
 	p.expectText(t, "#t-rate-note", "206 records")
 	p.expectText(t, "#dead-why", "malformed_json")
 	p.expectText(t, "#dead-why", "dlq redrive --class invalid_field --stage decode --dry-run")
-	p.await(t, "[...document.querySelectorAll('#dead-why code')].some((c) => c.innerText.endsWith('dlq redrive --class invalid_field --stage decode'))")
+	p.await(t, "[...document.querySelectorAll('#dead-why code')].some((c) => c.innerText.endsWith('dlq redrive --class invalid_field --stage decode') && c.parentNode.querySelector('.what').innerText === 'redrive')")
 	p.expectText(t, "#dead-why", "PULSE_RETRY_DELAYS=1m,5m")
 	p.await(t, "/^[1-9]/.test(document.querySelector('#t-retry').innerText)")
 	p.expectText(t, "#tiers", "(in ")

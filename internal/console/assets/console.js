@@ -242,12 +242,12 @@ function cell(c) {
   return node;
 }
 
-// command is one for a shell, with a button that copies it.
+// command is one for a shell, with a button that copies it. What it does stands before it, because its end may be cut off.
 function command({ text, what }) {
   const code = html('code', { tabindex: '0' }, text);
-  const button = html('button', { type: 'button' }, 'Copy', html('span', { class: 'hidden' }, ' ' + what));
+  const button = html('button', { type: 'button' }, 'Copy', html('span', { class: 'hidden' }, ' the ' + what));
   button.addEventListener('click', () => copy(text, button, code));
-  return html('div', {}, code, button);
+  return html('div', {}, html('span', { class: 'what' }, what), code, button);
 }
 
 const num = (text) => ({ text, class: 'num' });
@@ -295,7 +295,7 @@ function renderDead(o) {
 
 // redrive is the command that shows what would be sent back, and the one that sends it.
 function redrive(text) {
-  return { text, class: 'run', commands: [{ text: text + ' --dry-run', what: 'the dry run' }, { text, what: 'the redrive' }] };
+  return { text, class: 'run', commands: [{ text: text + ' --dry-run', what: 'dry run' }, { text, what: 'redrive' }] };
 }
 
 // due is a time to come, or one that has passed.
