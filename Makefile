@@ -144,6 +144,10 @@ integration: ## tests on a real Kafka: a container, or the cluster in PULSE_TEST
 	@grep -qE 'real Kafka: ' $(INTEGRATION_LOG) || { echo "integration: no test had a real Kafka" >&2; exit 1; }
 	@echo "integration: $$(grep -cE '^ *--- PASS' $(INTEGRATION_LOG)) tests passed on a real Kafka, 0 skipped"
 
+.PHONY: console
+console: ## the console in a Chromium (CHROMIUM names another), its first paint held against the clock; pictures in .cache/console
+	$(GO) test -tags integration -count=1 -timeout 15m -v $(TESTFLAGS) ./integration/console -timed
+
 .PHONY: integration-image
 integration-image: ## the service's own image, built and started beside a broker's; needs a container engine and nothing else
 	$(GO) test -tags integration,image -count=1 -timeout 15m -v $(TESTFLAGS) ./integration/image
