@@ -18,6 +18,9 @@ SIGNALS ?=
 KILLS ?= 20
 # How often a worker joins in the rebalance target.
 JOINS ?= 10
+# For how long at least the health target freezes the broker, and how many records the determinism target scores twice.
+FROZEN ?= 30s
+SAME ?= 100000
 # How many faults the chaos-cluster target makes, and which schedule of them; seed 0 draws one.
 FAULTS ?= 100
 SEED ?= 0
@@ -144,6 +147,10 @@ integration: ## tests on a real Kafka: a container, or the cluster in PULSE_TEST
 	@grep -qE 'real Kafka: ' $(INTEGRATION_LOG) || { echo "integration: no test had a real Kafka" >&2; exit 1; }
 	@echo "integration: $$(grep -cE '^ *--- PASS' $(INTEGRATION_LOG)) tests passed on a real Kafka, 0 skipped"
 
+.PHONY: console
+console: ## the console in a Chromium (CHROMIUM names another), its first paint held against the clock; pictures in .cache/console
+	$(GO) test -tags integration -count=1 -timeout 15m -v $(TESTFLAGS) ./integration/console -timed
+
 .PHONY: integration-image
 integration-image: ## the service's own image, built and started beside a broker's; needs a container engine and nothing else
 	$(GO) test -tags integration,image -count=1 -timeout 15m -v $(TESTFLAGS) ./integration/image
@@ -159,6 +166,14 @@ chaos-cluster: ## FAULTS (100) of workers, brokers and links over SIGNALS (20000
 .PHONY: rebalance
 rebalance: ## what JOINS (10) joining workers and static restarts cost the others, on a real Kafka; integration does less of it
 	$(GO) test -tags integration -count=1 -timeout 30m -v -run 'TestRebalance' $(TESTFLAGS) ./integration -joins $(JOINS)
+
+.PHONY: health
+health: ## the only broker frozen for FROZEN (30s), then killed: probes, metric, log and /status say so in time; needs java and mvn
+	$(GO) test -tags integration -count=1 -timeout 10m -v -run '^TestHealth' $(TESTFLAGS) ./integration -frozen $(FROZEN) -timed
+
+.PHONY: determinism
+determinism: ## SAME (100000) records scored twice, once through a kill, two drains and a rebalance, on a real Kafka; integration does less of it
+	$(GO) test -tags integration -count=1 -timeout 30m -v -run '^TestSame' $(TESTFLAGS) ./integration -same $(SAME)
 
 .PHONY: retries
 retries: ## LETTERS (10000) dead letters, an outage of OUTAGE (2m) and RETRIES (100000) signals with failures, on a real Kafka; integration does less

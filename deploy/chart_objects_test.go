@@ -5,6 +5,7 @@ package deploy
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -116,6 +117,28 @@ func checkSecrets(t *testing.T, set string, workers manifest) {
 	}
 }
 
+// What a value set turns on is there, and nothing else: the other tests look at what they find.
+func TestChart_HasTheObjectsOfEachValueSet(t *testing.T) {
+	t.Parallel()
+	kinds := map[string][]string{
+		"plain":   {"NetworkPolicy", "PodDisruptionBudget", "Service", "ServiceAccount", "StatefulSet"},
+		"secured": {"PodDisruptionBudget", "Service", "StatefulSet"},
+		"token":   {"NetworkPolicy", "Service", "StatefulSet"},
+		"full": {
+			"ConfigMap", "NetworkPolicy", "PodDisruptionBudget", "PrometheusRule", "ScaledObject", "Service", "ServiceAccount",
+			"ServiceMonitor", "StatefulSet",
+		},
+	}
+	for _, set := range valueSets(t) {
+		if got := slices.Sorted(maps.Keys(render(t, set))); !slices.Equal(got, kinds[set]) {
+			t.Errorf("%s: kinds %q, want %q", set, got, kinds[set])
+		}
+	}
+	for set, most := range map[string]any{"plain": 1, "secured": "25%", "full": 1} {
+		expect(t, set, render(t, set)["PodDisruptionBudget"], map[string]any{"spec.maxUnavailable": most, "spec.unhealthyPodEvictionPolicy": "AlwaysAllow"})
+	}
+}
+
 func TestChart_ObjectsFindEachOther(t *testing.T) {
 	t.Parallel()
 	for _, set := range valueSets(t) {
@@ -127,22 +150,29 @@ func TestChart_ObjectsFindEachOther(t *testing.T) {
 			"StatefulSet": "spec.selector.matchLabels", "Service": "spec.selector", "PodDisruptionBudget": "spec.selector.matchLabels",
 			"NetworkPolicy": "spec.podSelector.matchLabels",
 		} {
-			if objects[kind] == nil {
-				continue
-			}
-			selector := objects[kind].object(path)
-			for name, value := range selector {
-				if labels[name] != value {
-					t.Errorf("%s: %s selects %s=%v, pods have %v", set, kind, name, value, labels[name])
-				}
-			}
-			if len(selector) == 0 {
-				t.Errorf("%s: %s selects everything", set, kind)
-			}
+			expectSelected(t, set, objects[kind], path, labels)
 		}
+		expectSelected(t, set, objects["ServiceMonitor"], "spec.selector.matchLabels", objects["Service"].object("metadata.labels"))
 		if account := objects["ServiceAccount"]; account != nil {
 			expect(t, set, workers.pod(), map[string]any{"serviceAccountName": account.at("metadata.name")})
 		}
+	}
+}
+
+// expectSelected checks that an object, if a value set has it, selects what has these labels.
+func expectSelected(t *testing.T, set string, object manifest, path string, labels manifest) {
+	t.Helper()
+	if object == nil {
+		return
+	}
+	selector := object.object(path)
+	for name, value := range selector {
+		if labels[name] != value {
+			t.Errorf("%s: %s selects %s=%v, there is %v", set, object["kind"], name, value, labels[name])
+		}
+	}
+	if len(selector) == 0 {
+		t.Errorf("%s: %s selects everything", set, object["kind"])
 	}
 }
 
@@ -158,11 +188,13 @@ func TestChart_ScalesByTheInputsLag(t *testing.T) {
 	expect(t, "full", scaled.first("spec.triggers"), map[string]any{
 		"type": "kafka", "authenticationRef.name": "kafka", "metadata.topic": env["PULSE_TOPIC_INPUT"], "metadata.consumerGroup": env["PULSE_GROUP"],
 		"metadata.bootstrapServers": strings.ReplaceAll(env["PULSE_BROKERS"], " ", ""), "metadata.offsetResetPolicy": "earliest",
-		"metadata.excludePersistentLag": "true", "metadata.limitToPartitionsWithLag": "true",
+		"metadata.excludePersistentLag": "true", "metadata.limitToPartitionsWithLag": "true", "metadata.version": "4.0.0",
 	})
 	if n := len(scaled.list("spec.triggers")); n != 1 {
 		t.Errorf("%d triggers", n)
 	}
+	simple := render(t, "plain", "--set", "keda.enabled=true")["ScaledObject"]
+	expect(t, "plain", simple.first("spec.triggers"), map[string]any{"type": "kafka", "authenticationRef": nil, "metadata.version": nil})
 }
 
 func TestChart_CarriesAlertsAndDashboard(t *testing.T) {
@@ -185,7 +217,17 @@ func TestChart_CarriesAlertsAndDashboard(t *testing.T) {
 	if file := string(read(t, "grafana/pulse-scorer.json")); strings.TrimSpace(board) != strings.TrimSpace(file) || !json.Valid([]byte(board)) {
 		t.Error("the dashboard of the ConfigMap is not the file")
 	}
-	expect(t, "full", objects["ServiceMonitor"].first("spec.endpoints"), map[string]any{"port": "http", "path": "/metrics"})
+	monitor := objects["ServiceMonitor"]
+	expect(t, "full", monitor, map[string]any{"metadata.labels.release": "prometheus", "metadata.namespace": objects["Service"].at("metadata.namespace")})
+	expect(t, "full", monitor.first("spec.endpoints"), map[string]any{"port": objects["Service"].first("spec.ports").at("name"), "path": "/metrics", "interval": "15s"})
+}
+
+func TestChart_RunbookNamesItsPods(t *testing.T) {
+	t.Parallel()
+	want := "kubectl exec " + render(t, "plain")["StatefulSet"].text("metadata.name") + "-0 -- /pulse-scorer lag"
+	if !strings.Contains(string(read(t, "RUNBOOK.md")), want) {
+		t.Errorf("the runbook does not say: %s", want)
+	}
 }
 
 func TestChart_LimitsMemoryAndNetwork(t *testing.T) {

@@ -112,10 +112,10 @@ func template(t *testing.T, args ...string) (string, error) {
 	return run(t, nil, tool(t, "HELM"), append([]string{"template", "pulse", chart, "--namespace", "signals"}, args...)...)
 }
 
-// render renders the chart with a value set of its ci folder, by kind of object.
-func render(t *testing.T, set string) map[string]manifest {
+// render renders the chart with a value set of its ci folder, and more arguments, by kind of object.
+func render(t *testing.T, set string, args ...string) map[string]manifest {
 	t.Helper()
-	text, err := template(t, "-f", valueSet(set))
+	text, err := template(t, append([]string{"-f", valueSet(set)}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,6 +199,30 @@ func TestChart_IsWhatKubernetesKnows(t *testing.T) {
 	}
 }
 
+// The commands of the READMEs that install with everything watched render, and turn on what they say.
+func TestChart_InstallsAsTheREADMEsSay(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"README.md", chart + "/README.md"} {
+		_, command, _ := strings.Cut(string(read(t, name)), "where the Prometheus operator and Grafana's sidecar are")
+		_, command, _ = strings.Cut(command, "\n```sh\n")
+		command, _, _ = strings.Cut(command, "\n```\n")
+		words := strings.Fields(strings.ReplaceAll(command, "\\\n", " "))
+		if len(words) < 5 || strings.Join(words[:4], " ") != "helm install pulse deploy/"+chart {
+			t.Errorf("%s: no command to install with: %q", name, words)
+			continue
+		}
+		objects := render(t, "plain", words[4:]...)
+		for _, kind := range []string{"ServiceMonitor", "PrometheusRule", "ConfigMap"} {
+			if objects[kind] == nil {
+				t.Errorf("%s: its command makes no %s", name, kind)
+			}
+		}
+		if !strings.Contains(yamlText(objects["PrometheusRule"]["spec"]), "https://HOST/PATH/RUNBOOK.md#") {
+			t.Errorf("%s: alerts have no link to the runbook", name)
+		}
+	}
+}
+
 func TestChart_RefusesValuesThatWouldNotWork(t *testing.T) {
 	t.Parallel()
 	for name, set := range map[string]string{
@@ -211,6 +235,10 @@ func TestChart_RefusesValuesThatWouldNotWork(t *testing.T) {
 		"password from nowhere": "kafka.sasl.mechanism=PLAIN",
 		"no time to drain":      "drainSeconds=0",
 		"budget of nothing":     "podDisruptionBudget.maxUnavailable=0",
+		"drain without grace":   "env.PULSE_DRAIN_TIMEOUT=60s",
+		"port beside httpPort":  "env.PULSE_HTTP_ADDR=:9300",
+		"one instance for all":  "env.PULSE_INSTANCE_ID=x",
+		"version that is none":  "keda.version=newest",
 	} {
 		if _, err := template(t, "-f", valueSet("plain"), "--set", set); err == nil {
 			t.Errorf("%s is taken: %s", name, set)

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -35,7 +36,7 @@ func TestChanges_BrokerIsRestartedUnderLoad(t *testing.T) {
 	for _, s := range []*service{a, b} {
 		s.awaitValue(ctx, t, 2, "pulse_assigned_partitions")
 	}
-	load := lab.startSteady(ctx)
+	load := lab.startSteady(ctx, 0)
 	for n := range restarts {
 		lab.awaitMore(ctx, t, load)
 		node.script(ctx, t, "kafka/down.sh", node.dir)
@@ -101,8 +102,8 @@ type steady struct {
 const steadyRound = 100
 
 // startSteady produces rounds of signals, each when the one before it is
-// acknowledged.
-func (l *lab) startSteady(ctx context.Context) *steady {
+// acknowledged and a pause is over.
+func (l *lab) startSteady(ctx context.Context, pause time.Duration) *steady {
 	s := &steady{end: make(chan struct{}), done: make(chan error, 1)}
 	go func() {
 		for n := 0; ; n += steadyRound {
@@ -110,7 +111,7 @@ func (l *lab) startSteady(ctx context.Context) *steady {
 			case <-s.end:
 				s.done <- nil
 				return
-			default:
+			case <-time.After(pause):
 			}
 			records := make([]*kgo.Record, steadyRound)
 			for i := range records {

@@ -152,9 +152,21 @@ func (l *lab) lagCommand(ctx context.Context, t *testing.T) []int64 {
 	return lag
 }
 
-// known is how long what the metric shows may be known: a second for ends that are
-// asked for, a long poll and a tick; and what a busy machine adds.
-const known = 5 * time.Second
+const (
+	// known is how long what the metric shows may be known: a second for ends that are
+	// asked for, a long poll and a tick; and what a busy machine adds.
+	known = 2 * time.Second
+	// telling is at how many moments under load at least the lag must be larger than what
+	// moves meanwhile. Then only a metric that follows it agrees; one that says 0 does not.
+	telling = 3
+
+	// The load under which they are compared: about as many records a second as an enricher
+	// allows that takes few calls at a time, on top of a backlog of fifteen seconds.
+	lagCalls      = 4
+	lagCallTakes  = 4 * time.Millisecond
+	lagBacklog    = 15_000
+	lagRoundPause = 100 * time.Millisecond // between rounds of steadyRound
+)
 
 // lagMoments compares three opinions at a time: the metric, the lag command, and Kafka's
 // own tool.
@@ -165,18 +177,32 @@ type lagMoments struct {
 	tool    *groupsTool
 	before  []position // all that were taken
 	count   int
+	telling int   // moments at which the lag was larger than what moved
 	most    int64 // difference seen
 }
 
+// begin takes the first position, and waits until the metric cannot be older than it.
+func (m *lagMoments) begin(ctx context.Context, t *testing.T) {
+	t.Helper()
+	m.before = append(m.before, m.position(ctx, t))
+	awaitThat(ctx, t, func() string {
+		if time.Since(m.before[0].at) <= known {
+			return "the first position is too young"
+		}
+		return ""
+	})
+}
+
 // since is the latest position that the metric cannot be older than.
-func (m *lagMoments) since(now time.Time) position {
-	found := m.before[0]
-	for _, p := range m.before {
+func (m *lagMoments) since(t *testing.T, now time.Time) position {
+	t.Helper()
+	for _, p := range slices.Backward(m.before) {
 		if now.Sub(p.at) > known {
-			found = p
+			return p
 		}
 	}
-	return found
+	t.Fatal("no position is old enough to compare the metric with")
+	return position{}
 }
 
 // compare is one moment under load: no opinion differs from the tool's by more than
@@ -187,15 +213,17 @@ func (m *lagMoments) compare(ctx context.Context, t *testing.T) {
 	start := m.position(ctx, t)
 	m.before = append(m.before, start)
 	metric, all := m.service.lagMetric(t, m.partitions)
-	old := m.since(time.Now())
+	old := m.since(t, time.Now())
 	command := m.lagCommand(ctx, t)
 	tool := m.tool.lag(t, m.topics.Input)
 	end := m.position(ctx, t)
 	if !all {
 		t.Fatalf("moment %d: partitions without a series of lag", m.count)
 	}
+	tells := true
 	for p := range m.partitions {
 		tools := tool[int32(p)].lag
+		tells = tells && tools > end.moved(old, p)
 		m.most = max(m.most, distance(metric[p], tools), distance(command[p], tools))
 		if d, most := distance(metric[p], tools), end.moved(old, p); d > most {
 			t.Errorf("moment %d, partition %d: the metric says %d, Kafka's tool %d; only %d was appended and committed between", m.count, p, metric[p], tools, most)
@@ -203,6 +231,9 @@ func (m *lagMoments) compare(ctx context.Context, t *testing.T) {
 		if d, most := distance(command[p], tools), end.moved(start, p); d > most {
 			t.Errorf("moment %d, partition %d: lag says %d, Kafka's tool %d; only %d was appended and committed between", m.count, p, command[p], tools, most)
 		}
+	}
+	if tells {
+		m.telling++
 	}
 }
 
@@ -250,9 +281,9 @@ func TestLag_AgreesWithKafkasOwnTool(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), enrichersHangGuard)
 	defer cancel()
 	l := newLab(ctx, t, kafkatest.Brokers(t), kafkatest.Name("lag"), 3)
-	enricher := startStub(t, 2*time.Millisecond)
+	enricher := startStub(t, lagCallTakes)
 	m := &lagMoments{lab: l, tool: l.startGroupsTool(ctx, t)}
-	m.service = l.startService(ctx, t, enricher.env("lag"))
+	m.service = l.startService(ctx, t, enricher.env("lag"), "PULSE_ENRICHER_CONCURRENCY="+strconv.Itoa(lagCalls))
 	sent := 0
 	send := func(n int) {
 		l.produceFresh(ctx, t, sent, n)
@@ -260,16 +291,20 @@ func TestLag_AgreesWithKafkasOwnTool(t *testing.T) {
 	}
 	send(l.partitions) // a transaction's marker ends each partition of the results, none the input's
 	m.service.awaitValue(ctx, t, float64(sent), "pulse_records_total", "scored")
-	m.before = append(m.before, l.position(ctx, t))
 	for range 3 {
 		m.expectSum(ctx, t, true, 0)
 	}
-	load := l.startSteady(ctx)
+	send(lagBacklog)
+	load := l.startSteady(ctx, lagRoundPause)
+	m.begin(ctx, t)
 	for range 8 {
 		m.compare(ctx, t)
 	}
 	if err := load.stop(); err != nil {
 		t.Fatalf("produce: %v", err)
+	}
+	if m.telling < telling {
+		t.Errorf("the lag was larger than what moved at %d moments under load, want %d", m.telling, telling)
 	}
 	l.awaitEnd(ctx, t)
 	m.expectSum(ctx, t, true, 0)
@@ -296,7 +331,8 @@ func TestLag_AgreesWithKafkasOwnTool(t *testing.T) {
 	if m.count != 20 {
 		t.Errorf("%d moments, want 20", m.count)
 	}
-	t.Logf("%d moments over %d records: the largest difference is %d, where that much moved", m.count, sent+load.produced(), m.most)
+	t.Logf("%d moments over %d records: the largest difference is %d, where that much moved; at %d under load the lag was larger than that",
+		m.count, sent+load.produced(), m.most, m.telling)
 }
 
 // settled is the lag when the group moves no more: what failed before the enricher was

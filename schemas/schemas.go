@@ -13,6 +13,8 @@ var (
 	model string
 	//go:embed overview.v1.json
 	overview string
+	//go:embed dlq.v1.json
+	deadLetters string
 )
 
 // Signal returns the schema pulse.signal/1 of input records.
@@ -26,6 +28,9 @@ func Model() string { return model }
 
 // Overview returns the schema pulse.overview/1 of what GET /api/overview answers.
 func Overview() string { return overview }
+
+// DeadLetters returns the schema pulse.dlq/1 of what GET /api/dlq answers.
+func DeadLetters() string { return deadLetters }
 
 // DeadLetterHeaders returns the schema of a dead letter's headers, taken as
 // one object of name to text.

@@ -31,7 +31,7 @@ func TestPage_OfAServiceThatHasNothing(t *testing.T) {
 	chrome, l := browser(t), newLab(t, 8)
 	p := open(chrome, t, l.url, 1280, 900, "light")
 	p.expectText(t, "#state", "Ready, idle")
-	p.expectText(t, "#start", "kcat -P -b "+l.broker.Addrs()[0]+" -t pulse.signals")
+	p.expectText(t, "#start", "kcat -P -b "+l.broker.Addrs()[0]+" -t pulse.signals -k my_signal -X partitioner=murmur2_random")
 	p.await(t, "document.querySelectorAll('#tasks tr').length === 8 && document.querySelector('#tasks').innerText.includes('running')")
 	p.await(t, "document.querySelector('#checked').innerText.includes('was made at')")
 	for _, says := range []string{"No result yet", "None since the process began", "8 here"} {
@@ -91,6 +91,8 @@ func TestPage_OfABusyService(t *testing.T) {
 	p.expectText(t, "#t-rate-note", "206 records")
 	p.expectText(t, "#dead-why", "malformed_json")
 	p.expectText(t, "#dead-why", "dlq redrive --class invalid_field --stage decode --dry-run")
+	p.await(t, "[...document.querySelectorAll('#dead-why code')].some((c) => c.innerText.endsWith('dlq redrive --class invalid_field --stage decode') && c.parentNode.querySelector('.what').innerText === 'redrive')")
+	p.expectText(t, "#dead-why", "PULSE_RETRY_DELAYS=1m,5m")
 	p.await(t, "/^[1-9]/.test(document.querySelector('#t-retry').innerText)")
 	p.expectText(t, "#tiers", "(in ")
 	p.expectText(t, "#tasks", "this process (")

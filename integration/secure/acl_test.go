@@ -170,12 +170,14 @@ func testACLs(ctx context.Context, t *testing.T, l *lab) {
 
 	t.Run("the list for serve is enough", func(t *testing.T) {
 		l.grant(ctx, t, "server", service)
-		mine := s.as(t, "server").with("PULSE_TOPICS_CREATE=false")
+		mine := s.as(t, "server").with("PULSE_TOPICS_CREATE=false", "PULSE_HEALTH_INTERVAL=1s")
 		service := mine.serve(ctx, t)
 		s.plain().must(ctx, t, signals(0, 10)+"no signal\n", "produce", "-")
 		s.expectScored(ctx, t, 10)
 		service.await(ctx, t, 0, 1, "assigned")
-		for _, command := range [][]string{{"lag"}, {"topics"}, {"dlq", "list"}} {
+		service.awaitAllWell(ctx, t)
+		service.awaitDead(ctx, t, 1)
+		for _, command := range [][]string{{"lag"}, {"topics"}, {"dlq", "list"}, {"dlq", "show", "0:0"}} {
 			mine.must(ctx, t, "", command...)
 		}
 		service.end(ctx, t)
@@ -184,8 +186,13 @@ func testACLs(ctx context.Context, t *testing.T, l *lab) {
 		expectDenied(ctx, t, s, service, lacking, "PULSE_TOPICS_CREATE=false", "serve")
 	}
 	for _, lacking := range purposes(list, toRedrive, toAudit) {
-		command := map[string][]string{toRedrive: {"dlq", "redrive"}, toAudit: {"audit"}}[lacking.purpose]
-		expectDenied(ctx, t, s, tools, lacking, "", command...)
+		commands := map[string][][]string{toRedrive: {{"dlq", "redrive"}}, toAudit: {{"audit"}, {"find", "3"}, {"verify"}}}[lacking.purpose]
+		if lacking.resource == kmsg.ACLResourceTypeGroup {
+			commands = append(commands, []string{"dlq", "hold", "--all"})
+		}
+		for _, command := range commands {
+			expectDenied(ctx, t, s, tools, lacking, "", command...)
+		}
 	}
 	t.Run("the list for tools is enough", func(t *testing.T) {
 		l.grant(ctx, t, "operator", tools)
@@ -195,6 +202,9 @@ func testACLs(ctx context.Context, t *testing.T, l *lab) {
 		if out := mine.must(ctx, t, "", "audit"); !strings.Contains(out, "balanced") {
 			t.Errorf("audit says %s", out)
 		}
+		mine.must(ctx, t, "", "verify")
+		mine.must(ctx, t, "", "dlq", "hold", "--all")
+		mine.must(ctx, t, "", "dlq", "hold", "--release", "--all")
 		mine.must(ctx, t, "", "dlq", "redrive")
 	})
 	testCreation(ctx, t, l)

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"pulse-scorer/internal/broker"
@@ -22,8 +23,10 @@ func newConsole(s *Service, contents bool) (*console.Console, error) {
 	}, console.Deps{Gatherer: s.registry, View: s.health.view, Owners: s.ownersOf, Now: s.deps.Now})
 }
 
-// environment is what a command of another shell needs to find this service: what
-// differs from the defaults and is no secret.
+// environment is what a command of another shell needs to find this service, and to send its
+// dead letters back: what differs from the defaults and is no secret. Of files it names the
+// path; a password that is in no file has to be set beside it
+// (TestEnvironment_HasWhatARedriveNeeds).
 func environment(c config.Config) string {
 	set := []string{"PULSE_BROKERS=" + quoted(strings.Join(c.Brokers, ","))}
 	for _, v := range []struct{ name, value, usual string }{
@@ -32,6 +35,15 @@ func environment(c config.Config) string {
 		{"PULSE_TOPIC_OUTPUT", c.TopicOutput, "pulse.signals.scored"},
 		{"PULSE_TOPIC_DLQ", c.TopicDLQ, c.TopicInput + "." + c.Group + ".dlq"},
 		{"PULSE_TOPIC_RETRY", c.TopicRetry, c.TopicInput + "." + c.Group + ".retry"},
+		{"PULSE_RETRY_DELAYS", c.RetryDelays.String(), "5s,30s,2m,10m"},
+		{"PULSE_TLS", strconv.FormatBool(c.TLS), "false"},
+		{"PULSE_TLS_CA", c.TLSCA, ""},
+		{"PULSE_TLS_CERT", c.TLSCert, ""},
+		{"PULSE_TLS_KEY", c.TLSKey, ""},
+		{"PULSE_SASL_MECHANISM", c.SASLMechanism, ""},
+		{"PULSE_SASL_USERNAME", c.SASLUsername, ""},
+		{"PULSE_SASL_PASSWORD_FILE", c.SASLPasswordFile, ""},
+		{"PULSE_SASL_TOKEN_FILE", c.SASLTokenFile, ""},
 	} {
 		if v.value != v.usual {
 			set = append(set, v.name+"="+quoted(v.value))

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -161,6 +162,28 @@ func TestExposition_Golden(t *testing.T) {
 			t.Errorf("exposition differs from %s; run with -update and review\n%s", golden, got.String())
 		}
 	})
+}
+
+// Every metric answers a question in the README.
+func TestExposition_TheREADMENamesEveryMetric(t *testing.T) {
+	t.Parallel()
+	golden, err := os.ReadFile(filepath.Join("testdata", "exposition.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := make(map[string]bool)
+	for _, name := range regexp.MustCompile("`(pulse_[a-z_]+)").FindAllStringSubmatch(string(readme), -1) {
+		named[name[1]] = true
+	}
+	for line := range strings.Lines(string(golden)) {
+		if name, _, _ := strings.Cut(line, " "); name != "" && !named[name] {
+			t.Errorf("the README does not say what %s is good for", name)
+		}
+	}
 }
 
 // awaitSeries waits until every metric of the contract has a series, and gives all of

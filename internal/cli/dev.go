@@ -221,7 +221,7 @@ Look at the topics from another terminal:
   results       kcat -C -b %[1]s -t %[2]s -X isolation.level=read_committed -o beginning -e
   dead letters  kcat -C -b %[1]s -t %[3]s -X isolation.level=read_committed -o beginning -e -f '%%h %%s\n'
 Send a signal:
-  echo '{"name":"my_signal","value":1.5,"source":"me"}' | kcat -P -b %[1]s -t %[4]s
+  echo '{"name":"my_signal","value":1.5,"source":"me"}' | kcat -P -b %[1]s -t %[4]s -k my_signal -X partitioner=murmur2_random
 Metrics and probes:
   curl -s http://%[5]s/metrics
 

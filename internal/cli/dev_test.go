@@ -3,10 +3,12 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
 	"pulse-scorer/internal/app"
+	"pulse-scorer/internal/config"
 )
 
 // mixed is a file of five signals, two of them twice, and bad lines.
@@ -104,6 +106,31 @@ func TestDev_StaysAndKeeps(t *testing.T) {
 	want := wantMixed
 	want.Scored, want.Duplicate = 1, 6
 	requireCounts(t, summary, want)
+}
+
+// The signal that people are told to send has the key and the partitioner of every other
+// producer, in the README as well.
+func TestDev_FirstSignalIsThatOfTheREADME(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load([]string{"PULSE_BROKERS=127.0.0.1:1"}, config.NeedBrokers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := strings.ReplaceAll(lookAround(c, devPlace{}), "127.0.0.1:1 ", "127.0.0.1:PORT ")
+	for line := range strings.Lines(said) {
+		if !strings.Contains(line, "kcat -P") {
+			continue
+		}
+		if !strings.Contains(line, "-k my_signal -X partitioner=murmur2_random") || !strings.Contains(string(readme), "\n"+strings.TrimSpace(line)+"\n") {
+			t.Errorf("dev says %s", line)
+		}
+		return
+	}
+	t.Errorf("dev tells no way to send a signal: %s", said)
 }
 
 func TestDev_WrongUse(t *testing.T) {

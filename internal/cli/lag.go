@@ -24,8 +24,8 @@ end of the partition, the difference in records and in seconds, and the member
 that works on it. It asks the brokers, so no worker needs to be up.
 
 A lag in records counts offsets as Kafka's own tools do. In seconds it is the
-age of the next record to process, 0 when there is none: what an open
-transaction upstream holds back cannot be processed yet. What waits in a retry
+age of the next record to process by the clock of this machine, 0 when there is
+none: what an open transaction upstream holds back cannot be processed yet. What waits in a retry
 tier is no lag: it is shown below, with the time before which the next record of
 the tier is not tried.`,
 		Example: `  PULSE_BROKERS=localhost:9092 pulse-scorer lag

@@ -81,7 +81,7 @@ exits 1 then.`,
 		},
 	}
 	command.Flags().StringVar(&profile, "profile", "", "scoring profile, in place of PULSE_PROFILE")
-	completeWith(command, "profile", "parity\tthe scores of the system that this one replaces")
+	completeWith(command, "profile", "v2\tthe default", "parity\tthe scores of the system that this one replaces")
 	command.Flags().StringVar(&plots, "plot", "", "draw each series with its scores and flags into this folder, as SVG")
 	command.Flags().StringVar(&at, "now", "", "the time to score at, RFC 3339 (default: each signal's own timestamp)")
 	return command

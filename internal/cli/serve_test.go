@@ -212,38 +212,6 @@ func TestServe_PortInUse(t *testing.T) {
 	clean(t, got.stderr)
 }
 
-// Every command that speaks to Kafka secures its connections in the same way: each reads
-// the files, and says at once all that is wrong with them, before it connects.
-func TestCommands_ReadCertificatesAndTokens(t *testing.T) {
-	t.Parallel()
-	broken := file(t, "broken", "neither a certificate nor a token")
-	environ := []string{
-		"PULSE_BROKERS=127.0.0.1:1", "PULSE_HTTP_ADDR=127.0.0.1:0", "PULSE_TLS=true", "PULSE_TLS_CA=" + broken,
-		"PULSE_SASL_MECHANISM=OAUTHBEARER", "PULSE_SASL_TOKEN_FILE=" + broken,
-	}
-	for _, command := range [][]string{
-		{"serve"},
-		{"topics"},
-		{"topics", "create"},
-		{"produce", "-"},
-		{"lag"},
-		{"find", "1"},
-		{"audit"},
-		{"dlq", "list"},
-		{"dlq", "show", "0:0"},
-		{"dlq", "redrive"},
-		{"dlq", "hold", "--source", "s"},
-	} {
-		ctx, cancel := context.WithTimeout(t.Context(), hangGuard)
-		got := runWith(ctx, nil, environ, commands(), command...)
-		cancel()
-		if got.code != 2 || !strings.Contains(got.stderr, "PULSE_TLS_CA") || !strings.Contains(got.stderr, "PULSE_SASL_TOKEN_FILE") ||
-			strings.Contains(got.stderr, "neither a certificate") {
-			t.Errorf("%v: %+v", command, got)
-		}
-	}
-}
-
 func TestServe_ProfilesWantTheToken(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t, devbroker.Topic{Name: "pulse.signals", Partitions: 1})

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,16 +99,75 @@ func TestCommands_ExamplesParse(t *testing.T) {
 	})
 }
 
+// runnable are our own commands that a person is shown and that do something, by their
+// words. The program alone is serve.
+func runnable() map[string]*cobra.Command {
+	found := make(map[string]*cobra.Command)
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, child := range c.Commands() {
+			if !child.Hidden {
+				walk(child)
+			}
+		}
+		if c.HasParent() && c.Runnable() {
+			_, words, _ := strings.Cut(c.CommandPath(), " ")
+			found[words] = c
+		}
+	}
+	walk(newRoot(Process{Now: time.Now}, commands()...))
+	return found
+}
+
 // Wherever there is a table there is JSON.
 func TestCommands_TablesHaveJSON(t *testing.T) {
 	t.Parallel()
-	root := newRoot(Process{Now: time.Now}, commands()...)
-	for _, path := range []string{
-		"lag", "find", "audit", "topics", "config", "version", "health", "dev", "dlq list", "dlq show", "dlq redrive", "dlq hold",
-	} {
-		c, _, err := root.Find(strings.Fields(path))
-		if err != nil || c.Flags().Lookup("json") == nil {
-			t.Errorf("%s has no --json (%v)", path, err)
+	all := runnable()
+	tableless := map[string]string{"serve": "it logs", "score": "its results are NDJSON", "produce": "it answers nothing", "dlq": "its commands do the work"}
+	for words, c := range all {
+		if why := tableless[words]; (c.Flags().Lookup("json") == nil) != (why != "") {
+			t.Errorf("%s: it has --json or a reason for none, and not both; the reason here is %q", words, why)
+		}
+	}
+	for words := range tableless {
+		if all[words] == nil {
+			t.Errorf("there is no command %s", words)
+		}
+	}
+}
+
+// Every command that speaks to Kafka secures its connections in the same way: each reads
+// the files, and says at once all that is wrong with them, before it connects. bench, which
+// connects in plain text, does not go on.
+func TestCommands_ReadCertificatesAndTokens(t *testing.T) {
+	t.Parallel()
+	broken := file(t, "broken", "neither a certificate nor a token")
+	environ := []string{
+		"PULSE_BROKERS=127.0.0.1:1", "PULSE_HTTP_ADDR=127.0.0.1:0", "PULSE_TLS=true", "PULSE_TLS_CA=" + broken,
+		"PULSE_SASL_MECHANISM=OAUTHBEARER", "PULSE_SASL_TOKEN_FILE=" + broken,
+	}
+	files := []string{"PULSE_TLS_CA", "PULSE_SASL_TOKEN_FILE"}
+	says := map[string][]string{"bench": {"plain text"}, "bench scale": {"plain text"}}
+	elsewhere := []string{"dev", "score", "health", "config", "version", "dlq"} // no Kafka, one of their own, or only by its commands
+	needs := map[string][]string{
+		"produce": {"-"}, "find": {"1"}, "dlq show": {"0:0"}, "dlq hold": {"--source", "s"}, "topics": {"create"},
+		"replay": {"--output", "elsewhere", "--from-offset", "0"},
+	}
+	for words := range runnable() {
+		if slices.Contains(elsewhere, words) {
+			continue
+		}
+		want, other := says[words]
+		if !other {
+			want = files
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), hangGuard)
+		got := runWith(ctx, nil, environ, commands(), append(strings.Fields(words), needs[words]...)...)
+		cancel()
+		for _, text := range want {
+			if got.code != 2 || !strings.Contains(got.stderr, text) || strings.Contains(got.stderr, "neither a certificate") {
+				t.Errorf("%s: %+v, want exit 2 and %s", words, got, text)
+			}
 		}
 	}
 }
@@ -141,6 +202,7 @@ func TestCompletion_OffersWhatThereIs(t *testing.T) {
 		{[]string{"dlq", "list", "--class", "inv"}, "invalid_field"},
 		{[]string{"dlq", "hold", "--stage", ""}, "decode"},
 		{[]string{"score", "--profile", ""}, "parity"},
+		{[]string{"score", "--profile", ""}, "v2"},
 		{[]string{"produce", "--shift", ""}, "now"},
 		{[]string{"completion", ""}, "zsh"},
 	} {

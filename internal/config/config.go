@@ -39,7 +39,7 @@ type Config struct {
 	HeartbeatInterval  time.Duration `envconfig:"HEARTBEAT_INTERVAL" default:"500ms" min:"10ms" desc:"time between heartbeats; at most a third of the session time-out"`
 	StallTimeout       time.Duration `envconfig:"STALL_TIMEOUT" default:"30s" min:"1s" desc:"a task without progress for this long, though there is work, is released and /livez fails"`
 	DrainTimeout       time.Duration `envconfig:"DRAIN_TIMEOUT" default:"15s" min:"1ms" desc:"longest time to finish open work after SIGTERM or SIGINT"`
-	HealthInterval     time.Duration `envconfig:"HEALTH_INTERVAL" default:"60s" min:"1s" desc:"time between looks at whether topics have changed and whether anything is about to be deleted that still waits"`
+	HealthInterval     time.Duration `envconfig:"HEALTH_INTERVAL" default:"60s" min:"1s" desc:"time between the checks of pulse_health: broker, group, topics, state, enrichers, and retention (is anything about to be deleted that still waits?)"`
 
 	// Sizes.
 	MaxRecordBytes   Bytes  `envconfig:"MAX_RECORD_BYTES" default:"1048576" unit:"bytes" min:"1024" max:"104857600" desc:"largest value that is scored; larger ones are dead letters of class too_large"`

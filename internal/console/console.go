@@ -170,9 +170,10 @@ func (c *Console) Pages() map[string]http.Handler {
 
 // Guarded are the handlers that want the token.
 func (c *Console) Guarded() map[string]http.Handler {
-	return map[string]http.Handler{"GET /api/recent": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, c.seen.recent())
-	})}
+	return map[string]http.Handler{
+		"GET /api/recent": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w, c.seen.recent()) }),
+		"GET /api/dlq":    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w, c.seen.deadLetters()) }),
+	}
 }
 
 //go:embed assets

@@ -85,28 +85,37 @@ func get(tb testing.TB, pages map[string]http.Handler, target string) *httptest.
 	return w
 }
 
-func TestOverview_IsAsItsSchemaSays(t *testing.T) {
-	t.Parallel()
-	document, err := jsonschema.UnmarshalJSON(strings.NewReader(schemas.Overview()))
+func compiled(t *testing.T, text string) *jsonschema.Schema {
+	t.Helper()
+	document, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("overview.json", document); err != nil {
+	if err := compiler.AddResource("answer.json", document); err != nil {
 		t.Fatal(err)
 	}
-	schema := compiler.MustCompile("overview.json")
+	return compiler.MustCompile("answer.json")
+}
+
+func expectValid(t *testing.T, schema *jsonschema.Schema, body []byte) {
+	t.Helper()
+	got, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	if err == nil {
+		err = schema.Validate(got)
+	}
+	if err != nil {
+		t.Errorf("%s: %v", body, err)
+	}
+}
+
+func TestOverview_IsAsItsSchemaSays(t *testing.T) {
+	t.Parallel()
+	schema := compiled(t, schemas.Overview())
 	c, _ := testConsole(t, time.Now)
 	for _, step := range []func(){func() {}, func() { c.Watcher().Saw(batch()) }, func() { c.sample(); c.sample(); c.askOwners(t.Context()) }} {
 		step()
-		w := get(t, c.Pages(), "/api/overview")
-		got, err := jsonschema.UnmarshalJSON(bytes.NewReader(w.Body.Bytes()))
-		if err == nil {
-			err = schema.Validate(got)
-		}
-		if err != nil {
-			t.Errorf("%s: %v", w.Body, err)
-		}
+		expectValid(t, schema, get(t, c.Pages(), "/api/overview").Body.Bytes())
 	}
 	body := get(t, c.Pages(), "/api/overview").Body.String()
 	for _, want := range []string{
@@ -137,6 +146,32 @@ func TestOverview_HasNothingThatSendersWrote(t *testing.T) {
 	w := get(t, c.Guarded(), "/api/recent")
 	if n := strings.Count(w.Body.String(), mark); n != 4 || !strings.Contains(w.Body.String(), `{"seq":2,"result":null}`) {
 		t.Errorf("with the token contents come %d times, want 4: %s", n, w.Body)
+	}
+}
+
+func TestDeadLetters_AreAsTheirSchemaSays(t *testing.T) {
+	t.Parallel()
+	schema := compiled(t, schemas.DeadLetters())
+	c, _ := testConsole(t, time.Now)
+	expectValid(t, schema, get(t, c.Guarded(), "/api/dlq").Body.Bytes())
+	long := batch()
+	long.Letters[0].Size, long.Letters[0].Offset = pipeline.MaxSeenBytes+1, 7
+	for range keep {
+		c.Watcher().Saw(batch())
+	}
+	c.Watcher().Saw(long)
+	body := get(t, c.Guarded(), "/api/dlq").Body
+	expectValid(t, schema, body.Bytes())
+	for _, want := range []string{
+		`{"schema":"pulse.dlq/1","dead_letters":[{"seq":51,"at":"`, `"class":"invalid_field","stage":"decode","partition":0,"offset":7,"attempts":0,"size_bytes":`,
+		`,"message":"` + mark + `","key":"` + mark + `","value":"` + mark + "\uFFFD" + `","cut":true},{"seq":50,`, `"size_bytes":20,`, `"cut":false}`,
+	} {
+		if !strings.Contains(body.String(), want) {
+			t.Errorf("the dead letters have no %s: %s", want, body)
+		}
+	}
+	if strings.Contains(body.String(), `"seq":1,`) {
+		t.Errorf("more than %d dead letters are kept: %s", keep, body)
 	}
 }
 

@@ -13,6 +13,8 @@
 //     markup from text.
 //   - It asks GET /api/overview every two seconds (schemas/overview.v1.json), and GET
 //     /api/recent with the token for contents. Both answer from memory and never wait.
+//     /api/dlq (schemas/dlq.v1.json) is for people and programs that want the dead letters
+//     alone: from memory too, so it is the last few of this process. The topic has all.
 //   - The record path shows each committed batch (pipeline.Watcher): counts, and the
 //     first few results and dead letters. What is kept here is a ring of each.
 //   - History is what the metrics said, one sample each five seconds, so that the page

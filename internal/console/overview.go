@@ -328,12 +328,7 @@ func (s *seen) describe(o *overview) {
 		o.DeadLetters.Total += f.count
 		o.DeadLetters.ByWhy = append(o.DeadLetters.ByWhy, whyView{string(f.Class), f.Stage.String(), f.count, f.last.UTC()})
 	}
-	s.letters.each(func(l *letter) {
-		o.DeadLetters.Recent = append(o.DeadLetters.Recent, letterView{
-			Seq: l.seq, At: l.at.UTC(), Class: string(l.Class), Stage: l.Stage.String(),
-			Partition: l.Partition, Offset: l.Offset, Attempts: l.Attempts, SizeBytes: l.Size,
-		})
-	})
+	s.letters.each(func(l *letter) { o.DeadLetters.Recent = append(o.DeadLetters.Recent, l.view()) })
 }
 
 func (r *result) view() resultView {
@@ -342,6 +337,13 @@ func (r *result) view() resultView {
 		Trust: optional(r.Trust), Alignment: optional(r.Alignment), Anomaly: optional(r.Anomaly),
 		Recency: measured(r.Recency), Flagged: r.Flagged,
 		Seconds: measured(max(0, r.at.Sub(time.UnixMilli(r.RecordMs)).Seconds())),
+	}
+}
+
+func (l *letter) view() letterView {
+	return letterView{
+		Seq: l.seq, At: l.at.UTC(), Class: string(l.Class), Stage: l.Stage.String(),
+		Partition: l.Partition, Offset: l.Offset, Attempts: l.Attempts, SizeBytes: l.Size,
 	}
 }
 

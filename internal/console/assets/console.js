@@ -203,7 +203,7 @@ function renderStart(o) {
   const s = o.service, empty = o.throughput.records === 0;
   show('start', empty && s.ready);
   if (!empty) return;
-  put('c-kcat', `echo '{"name":"my_signal","value":1.5,"source":"me"}' | kcat -P -b ${s.brokers} -t ${s.input_topic}`);
+  put('c-kcat', `echo '{"name":"my_signal","value":1.5,"source":"me"}' | kcat -P -b ${s.brokers} -t ${s.input_topic} -k my_signal -X partitioner=murmur2_random`);
   put('c-produce', `${s.environment} pulse-scorer produce signals.ndjson`);
 }
 
@@ -237,14 +237,17 @@ function cell(c) {
   if (c.title) node.title = c.title;
   let inner = c.text;
   if (c.tag) inner = html('span', { class: 'tag ' + c.tag }, c.text);
-  else if (c.code) inner = html('code', { tabindex: c.copy ? '0' : '-1' }, c.text);
-  node.append(inner);
-  if (c.copy) {
-    const button = html('button', { type: 'button' }, 'Copy', html('span', { class: 'hidden' }, ' the redrive command'));
-    button.addEventListener('click', () => copy(c.text, button, node.querySelector('code')));
-    node.append(button);
-  }
+  else if (c.code) inner = html('code', { tabindex: '-1' }, c.text);
+  if (c.commands) node.append(...c.commands.map(command)); else node.append(inner);
   return node;
+}
+
+// command is one for a shell, with a button that copies it. What it does stands before it, because its end may be cut off.
+function command({ text, what }) {
+  const code = html('code', { tabindex: '0' }, text);
+  const button = html('button', { type: 'button' }, 'Copy', html('span', { class: 'hidden' }, ' the ' + what));
+  button.addEventListener('click', () => copy(text, button, code));
+  return html('div', {}, html('span', { class: 'what' }, what), code, button);
 }
 
 const num = (text) => ({ text, class: 'num' });
@@ -276,7 +279,7 @@ function renderDead(o) {
   show('dead-box', !!d.total);
   rows(byId('dead-why'), d.by_class_and_stage, (w) => w.class + ' ' + w.stage, (w) => [
     { text: w.class, head: true }, { text: w.stage }, num(count(w.count)), { text: clock(Date.parse(w.last_at), true) },
-    { text: `${o.service.environment} pulse-scorer dlq redrive --class ${w.class} --stage ${w.stage} --dry-run`, class: 'run', code: true, copy: true },
+    redrive(`${o.service.environment} pulse-scorer dlq redrive --class ${w.class} --stage ${w.stage}`),
   ]);
   const open = secrets ? new Map(secrets.dead_letters.map((l) => [l.seq, l])) : null;
   rows(byId('dead-recent'), d.recent, (l) => l.seq, (l) => {
@@ -288,6 +291,11 @@ function renderDead(o) {
     return [{ text: clock(Date.parse(l.at), true), head: true }, { text: l.class }, { text: l.stage }, ...contents,
       num(count(l.size_bytes)), num(l.attempts === 1 ? 'once' : l.attempts + ' times'), num(`${l.partition} : ${l.offset}`)];
   });
+}
+
+// redrive is the command that shows what would be sent back, and the one that sends it.
+function redrive(text) {
+  return { text, class: 'run', commands: [{ text: text + ' --dry-run', what: 'dry run' }, { text, what: 'redrive' }] };
 }
 
 // due is a time to come, or one that has passed.
