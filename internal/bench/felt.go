@@ -72,7 +72,10 @@ func (r *runner) feel(ctx context.Context, c Contestant, name string, rate int) 
 	} else if t, err = r.begin(ctx, c, job); err != nil {
 		return one, err
 	}
-	one.Latency, err = m.measure(ctx, r.Length)
+	err = t.whileAlive(ctx, func(ctx context.Context) (err error) {
+		one.Latency, err = m.measure(ctx, r.Length)
+		return err
+	})
 	usage, endErr := t.end()
 	one.Usage = usage
 	if err := errors.Join(err, endErr); err != nil {

@@ -40,6 +40,8 @@ type process struct {
 	address string
 	// last are its last lines, for the error if it fails.
 	last tail
+	// ended is closed when it is no longer there.
+	ended chan struct{}
 	// forgiven is what it had taken when it was ready, and is not counted.
 	forgiven Usage
 }
@@ -64,7 +66,7 @@ type program struct {
 func start(ctx context.Context, from program) (*process, error) {
 	p := &process{
 		command: exec.CommandContext(ctx, from.path, from.args...), //nolint:gosec // G204: itself, or what its user has named
-		lines:   make(chan string), begun: make(chan struct{}),
+		lines:   make(chan string), begun: make(chan struct{}), ended: make(chan struct{}),
 	}
 	p.command.Env = from.env
 	p.command.Cancel = func() error { return p.command.Process.Signal(syscall.SIGTERM) }
@@ -76,6 +78,7 @@ func start(ctx context.Context, from program) (*process, error) {
 	}
 	p.group.Go(func() error {
 		err := p.command.Wait()
+		close(p.ended)
 		_ = writer.Close() // never fails
 		return err         //nolint:wrapcheck // end says what it was
 	})

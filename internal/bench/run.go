@@ -195,13 +195,15 @@ func (r *runner) work(ctx context.Context, c Contestant, name string) (m Measure
 		return Measured{}, err
 	}
 	began := r.now()
-	if err = load.release(ctx); err == nil {
-		if c == Copy {
-			err = r.admin.awaitEnd(ctx, job.Out, r.Load.Records)
-		} else {
-			err = r.admin.awaitCommitted(ctx, job.Group, job.In, load.ends)
+	err = t.whileAlive(ctx, func(ctx context.Context) error {
+		if err := load.release(ctx); err != nil {
+			return err
 		}
-	}
+		if c == Copy {
+			return r.admin.awaitEnd(ctx, job.Out, r.Load.Records)
+		}
+		return r.admin.awaitCommitted(ctx, job.Group, job.In, load.ends)
+	})
 	m = Measured{Records: r.Load.Records, Took: r.now().Sub(began)}
 	usage, endErr := t.end()
 	m.Usage = usage

@@ -91,6 +91,34 @@ func (t team) giveUp(why error) error {
 	return errors.Join(why, err)
 }
 
+// errEnded says that there is nobody left to wait for; why the process has ended, its
+// own error says.
+var errEnded = errors.New("a process has ended before its work was done")
+
+// whileAlive does something that needs all of the processes, and cuts it short when one
+// of them ends: what it waits for would never come.
+func (t team) whileAlive(ctx context.Context, do func(ctx context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var watches errgroup.Group
+	for _, p := range t {
+		watches.Go(func() error {
+			select {
+			case <-p.ended:
+				cancel(errEnded)
+			case <-ctx.Done():
+			}
+			return nil
+		})
+	}
+	err := do(ctx)
+	cancel(nil)
+	_ = watches.Wait() // they have no errors
+	if err != nil && errors.Is(context.Cause(ctx), errEnded) {
+		return errEnded // what do has said comes of that
+	}
+	return err
+}
+
 // end stops all at once, so that none takes over what another one leaves, and tells
 // what they have taken together.
 func (t team) end() (Usage, error) {

@@ -94,6 +94,9 @@ func deleted(answers kadm.DeleteTopicResponses) error {
 func (a *admin) awaitCommitted(ctx context.Context, group, topic string, ends map[int32]int64) error {
 	return until(ctx, func() (bool, error) {
 		offsets, err := a.kafka.FetchOffsets(ctx, group)
+		if errors.Is(err, kerr.GroupIDNotFound) {
+			return false, nil // nobody has joined yet
+		}
 		if err != nil {
 			return false, fmt.Errorf("offsets of group %s: %w", group, err)
 		}

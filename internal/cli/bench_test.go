@@ -99,6 +99,7 @@ func TestBench_HasNoFigureWithoutAllTheResults(t *testing.T) {
 	t.Parallel()
 	for what, want := range map[string]string{
 		"loses": "results are not complete and unique: 0 of 990 are there",
+		"ends":  "a process has ended before its work was done",
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
