@@ -38,6 +38,9 @@ LETTERS ?= 10000
 # Flags for pulse-scorer bench, for example: make bench BENCHFLAGS='--rounds 1 --rates 1000';
 # and bench scale: make bench-scale BENCHFLAGS='--rounds 1 --ids= --workers=1,2'
 BENCHFLAGS ?=
+# 1: Kafka Streams takes part in bench, too (needs java and mvn, whatever the cluster).
+STREAMS ?=
+BENCHSTREAMS = $(if $(filter 1,$(STREAMS)),--streams integration/bench/streams/run.sh)
 # The port of the broker that bench starts.
 BENCHPORT ?= 29392
 # Which micro benchmarks, how long each, and how often; benchstat wants ten or more to tell.
@@ -190,18 +193,19 @@ integration-local: ## the same where no image can be pulled: builds one, starts 
 	integration/kafka/with-image.sh $(MAKE) --no-print-directory integration-image integration
 
 .PHONY: bench
-bench: ## the service beside a raw copy and a client library's transactions, on a real Kafka: PULSE_BROKERS, else one from its jars (java, mvn)
+bench: ## the service beside a raw copy, a library's transactions and, with STREAMS=1, Kafka Streams, on PULSE_BROKERS, else on a Kafka from its jars (java, mvn)
 	@mkdir -p .cache/bench
+	$(if $(BENCHSTREAMS),integration/bench/streams/build.sh)
 	$(GO) build -trimpath -o .cache/bench/pulse-scorer ./cmd/pulse-scorer
-	@if [ -n "$${PULSE_BROKERS:-}" ]; then .cache/bench/pulse-scorer bench $(BENCHFLAGS); else \
+	@if [ -n "$${PULSE_BROKERS:-}" ]; then .cache/bench/pulse-scorer bench $(BENCHSTREAMS) $(BENCHFLAGS); else \
 		trap 'integration/kafka/down.sh .cache/bench/kafka --wipe' EXIT; \
 		export KAFKA_HEAP=$${KAFKA_HEAP:-1g}; \
-		PULSE_BROKERS=$$(integration/kafka/up.sh .cache/bench/kafka $(BENCHPORT)) .cache/bench/pulse-scorer bench $(BENCHFLAGS); \
+		PULSE_BROKERS=$$(integration/kafka/up.sh .cache/bench/kafka $(BENCHPORT)) .cache/bench/pulse-scorer bench $(BENCHSTREAMS) $(BENCHFLAGS); \
 	fi
 
 .PHONY: bench-scale
 bench-scale: ## what a record costs as partitions, series, remembered IDs and workers become more, on a Kafka as above; a picture in .cache/bench
-	@$(MAKE) --no-print-directory bench BENCHFLAGS='scale --plot .cache/bench/scale.svg $(BENCHFLAGS)'
+	@$(MAKE) --no-print-directory bench STREAMS= BENCHFLAGS='scale --plot .cache/bench/scale.svg $(BENCHFLAGS)'
 
 .PHONY: bench-micro
 bench-micro: ## micro benchmarks: decode, score, encode, batch, state, and all of a worker; what they allocate

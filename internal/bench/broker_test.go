@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"pulse-scorer/internal/devbroker"
@@ -96,6 +99,21 @@ func TestSettled_WaitsForTheLastTransaction(t *testing.T) {
 	ends, err := a.settled(t.Context(), "out")
 	if err != nil || ends[0] < h.ends[0] || ends[1] < h.ends[1] {
 		t.Errorf("ends %v, %v, want %v at least", ends, err, h.ends)
+	}
+}
+
+func TestDeleted_WhatIsGoneIsNoError(t *testing.T) {
+	t.Parallel()
+	answers := make(kadm.DeleteTopicResponses)
+	answer := func(topic string, err error) { answers[topic] = kadm.DeleteTopicResponse{Topic: topic, Err: err} }
+	answer("in", nil)
+	answer("gone", kerr.UnknownTopicOrPartition)
+	if err := deleted(answers); err != nil {
+		t.Error(err)
+	}
+	answer("kept", kerr.TopicDeletionDisabled)
+	if err := deleted(answers); !errors.Is(err, kerr.TopicDeletionDisabled) || !strings.Contains(err.Error(), "kept") {
+		t.Errorf("got %v, want that kept is still there", err)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -18,6 +20,12 @@ type Job struct {
 	Partitions int
 	// Ready is told, by a line, when the job has begun to read.
 	Ready io.Writer
+}
+
+// Args are the job as a program's arguments: brokers with commas between them, topic to
+// read, topic to write, group, and partitions of each topic.
+func (j Job) Args() []string {
+	return []string{strings.Join(j.Brokers, ","), j.In, j.Out, j.Group, strconv.Itoa(j.Partitions)}
 }
 
 // Copy reads records and writes them as they are, until ctx ends: what moving them

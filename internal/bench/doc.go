@@ -13,7 +13,9 @@
 //     reads and writes the records and does nothing else, and the same job as one
 //     would write it with a client library's transactions, state in memory only.
 //     Both use franz-go, like the load and the meter, so nothing of the engine
-//     measures itself.
+//     measures itself. A third one, if its program is given, is the job on Kafka
+//     Streams (integration/bench/streams), with exactly_once_v2 and state that a restart
+//     finds.
 //   - All take turns, and the order changes from round to round: what else the machine
 //     does falls on each. Ratios are of runs of the same round.
 //   - The load of a run is one open transaction until whoever works on it says that it
@@ -27,6 +29,9 @@
 //     asks for more series or IDs than the load has records gets as many records.
 //   - Processor time is of the whole life of a process, start and stop included: that
 //     is against it, and it needs nothing but what every system tells about a child.
+//     Kafka Streams is the exception, in its favour: its Java machine starts and is warmed
+//     up, by a load of its own through the whole job, before it says that it is ready, and
+//     only what it takes from then on is counted (on Linux).
 //     Memory is what Linux tells of the process while it is there.
 //   - The meter is measured as well, against the input itself: what it shows there is
 //     its own.

@@ -16,8 +16,8 @@ type Felt struct {
 	Rounds []FeltRound
 }
 
-// FeltRound is one measurement of each: of the meter alone, of the service, and of the
-// client library's transactions.
+// FeltRound is one measurement of each: of the meter alone, of the service, of the
+// client library's transactions, and of Kafka Streams.
 type FeltRound map[Contestant]FeltOne
 
 // FeltOne is one of them; usage is over the time it is measured, its start and its end.
@@ -30,8 +30,8 @@ type FeltOne struct {
 // feelers are those whose latency is measured, in the order of the first round.
 func (r *runner) feelers() []Contestant {
 	list := []Contestant{Meter}
-	for _, c := range []Contestant{Service, Transact} {
-		if !r.Without[c] {
+	for _, c := range []Contestant{Service, Transact, Streams} {
+		if r.takesPart(c) {
 			list = append(list, c)
 		}
 	}
@@ -72,7 +72,10 @@ func (r *runner) feel(ctx context.Context, c Contestant, name string, rate int) 
 	} else if t, err = r.begin(ctx, c, job); err != nil {
 		return one, err
 	}
-	one.Latency, err = m.measure(ctx, r.Length)
+	err = t.whileAlive(ctx, func(ctx context.Context) (err error) {
+		one.Latency, err = m.measure(ctx, r.Length)
+		return err
+	})
 	usage, endErr := t.end()
 	one.Usage = usage
 	if err := errors.Join(err, endErr); err != nil {
@@ -94,7 +97,7 @@ func (f *Felt) Of(c Contestant, quantile func(Latency) time.Duration) Spread {
 
 // write prints a line for each contestant.
 func (f *Felt) write(line func(format string, args ...any)) {
-	for _, c := range []Contestant{Meter, Service, Transact} {
+	for _, c := range []Contestant{Meter, Service, Transact, Streams} {
 		var cpu, memory []float64
 		for _, round := range f.Rounds {
 			if one, ok := round[c]; ok {

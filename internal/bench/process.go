@@ -18,7 +18,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Usage is what a process has taken of the machine, from its start to its end.
+// Usage is what a process has taken of the machine, from its start to its end, or from
+// when it was ready where its start is not counted (process.forgive).
 type Usage struct {
 	// User and System are processor time.
 	User, System time.Duration
@@ -39,33 +40,45 @@ type process struct {
 	address string
 	// last are its last lines, for the error if it fails.
 	last tail
+	// ended is closed when it is no longer there.
+	ended chan struct{}
+	// forgiven is what it had taken when it was ready, and is not counted.
+	forgiven Usage
 }
 
 const (
 	// patience is for what must come at once on any machine.
 	patience = time.Minute
+	// warmPatience is for one that warms itself up first. The load's transaction, which is
+	// open meanwhile, has more (beginTimeout).
+	warmPatience = 90 * time.Second
 	// lastLines of a process are shown when it fails.
 	lastLines = 15
 )
 
-// start starts this program again with other arguments. Its standard error is read
-// for lines, and standard output too.
-func start(ctx context.Context, args, env []string) (*process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
+// program is what a process is started from.
+type program struct {
+	path      string
+	args, env []string
+}
+
+// start starts a program. Its standard error is read for lines, and standard output too.
+func start(ctx context.Context, from program) (*process, error) {
+	p := &process{
+		command: exec.CommandContext(ctx, from.path, from.args...), //nolint:gosec // G204: itself, or what its user has named
+		lines:   make(chan string), begun: make(chan struct{}), ended: make(chan struct{}),
 	}
-	p := &process{command: exec.CommandContext(ctx, self, args...), lines: make(chan string), begun: make(chan struct{})} //nolint:gosec // G204: itself
-	p.command.Env = env
+	p.command.Env = from.env
 	p.command.Cancel = func() error { return p.command.Process.Signal(syscall.SIGTERM) }
 	p.command.WaitDelay = patience
 	reader, writer := io.Pipe()
 	p.command.Stdout, p.command.Stderr = writer, writer
 	if err := p.command.Start(); err != nil {
-		return nil, fmt.Errorf("start %v: %w", args, err)
+		return nil, fmt.Errorf("start %s %v: %w", from.path, from.args, err)
 	}
 	p.group.Go(func() error {
 		err := p.command.Wait()
+		close(p.ended)
 		_ = writer.Close() // never fails
 		return err         //nolint:wrapcheck // end says what it was
 	})
@@ -85,9 +98,9 @@ func start(ctx context.Context, args, env []string) (*process, error) {
 	return p, nil
 }
 
-// await returns after the first line that is wanted.
-func (p *process) await(ctx context.Context, wanted func(line string) bool) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("it does not begin"))
+// await returns after the first line that is wanted, which must come within a time.
+func (p *process) await(ctx context.Context, within time.Duration, wanted func(line string) bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("it does not begin within %v", within))
 	defer cancel()
 	defer p.ignore()
 	for {
@@ -108,8 +121,8 @@ func (p *process) await(ctx context.Context, wanted func(line string) bool) erro
 func (p *process) ignore() { p.hasBegun.Do(func() { close(p.begun) }) }
 
 // awaitReady waits for the line of a Job.
-func (p *process) awaitReady(ctx context.Context) error {
-	return p.await(ctx, func(line string) bool { return line == ready })
+func (p *process) awaitReady(ctx context.Context, within time.Duration) error {
+	return p.await(ctx, within, func(line string) bool { return line == ready })
 }
 
 // awaitService waits until a service says, over HTTP, that it does its work.
@@ -118,7 +131,7 @@ func (p *process) awaitService(ctx context.Context) error {
 		Msg  string `json:"msg"`
 		HTTP string `json:"http"`
 	}
-	err := p.await(ctx, func(line string) bool {
+	err := p.await(ctx, patience, func(line string) bool {
 		return json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "starting"
 	})
 	if err != nil {
@@ -156,8 +169,11 @@ func (p *process) end() (Usage, error) {
 		return Usage{}, fmt.Errorf("%w: %s", err, p.last.text())
 	}
 	state := p.command.ProcessState
-	return Usage{User: state.UserTime(), System: state.SystemTime(), PeakBytes: peak}, nil
+	return Usage{User: state.UserTime() - p.forgiven.User, System: state.SystemTime() - p.forgiven.System, PeakBytes: peak}, nil
 }
+
+// forgive leaves processor time until now out of what is counted.
+func (p *process) forgive() { p.forgiven = spentBy(p.command.Process.Pid) }
 
 // tail keeps the last lines.
 type tail struct {

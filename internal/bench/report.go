@@ -93,7 +93,7 @@ func (r *Report) writeWork(line func(format string, args ...any)) {
 		line("%s\t%s\t%s\t%s", c, r.Of(c, func(m Measured) float64 { return m.Rate() / 1000 }).format("%.0f"),
 			r.Of(c, cpu).format("%.2f"), r.Of(c, memory).format("%.0f"))
 	}
-	for _, c := range []Contestant{Copy, Transact} {
+	for _, c := range []Contestant{Copy, Transact, Streams} {
 		if s := r.Ratio(c, rate); s.Median > 0 {
 			line("service / %s\t%s\t%s\t%s", c, s.format("%.2f"), r.Ratio(c, cpu).format("%.2f"), r.Ratio(c, memory).format("%.2f"))
 		}

@@ -21,6 +21,10 @@ type Settings struct {
 	LatencyRounds int
 	// WarmUp is how long the brokers are kept busy before anything is measured.
 	WarmUp time.Duration
+	// Streams is a program that does a Job's work on Kafka Streams: it is called with
+	// Job.Args, says "ready" on a line of its own when it reads, and ends with 0 at a
+	// SIGTERM. "" leaves that contestant out.
+	Streams string
 	// Without leaves contestants out.
 	Without map[Contestant]bool
 	// Serve are the arguments that make this program a service, Environ what it
@@ -42,10 +46,16 @@ const (
 	Service  Contestant = "service"
 	Copy     Contestant = "copy"
 	Transact Contestant = "transact"
+	Streams  Contestant = "streams"
 )
 
 // Contestants are all there are, in the order of the first round.
-func Contestants() []Contestant { return []Contestant{Copy, Service, Transact} }
+func Contestants() []Contestant { return []Contestant{Copy, Service, Transact, Streams} }
+
+// takesPart tells whether a contestant is measured.
+func (s *Settings) takesPart(c Contestant) bool {
+	return !s.Without[c] && (c != Streams || s.Streams != "")
+}
 
 // Validate joins all faults.
 func (s *Settings) Validate() error {
@@ -148,7 +158,7 @@ func Run(ctx context.Context, s Settings, now func() time.Time) (report Report, 
 func (r *runner) round(ctx context.Context, number int) (Round, error) {
 	var all []Contestant
 	for _, c := range Contestants() {
-		if !r.Without[c] {
+		if r.takesPart(c) {
 			all = append(all, c)
 		}
 	}
@@ -185,13 +195,15 @@ func (r *runner) work(ctx context.Context, c Contestant, name string) (m Measure
 		return Measured{}, err
 	}
 	began := r.now()
-	if err = load.release(ctx); err == nil {
-		if c == Copy {
-			err = r.admin.awaitEnd(ctx, job.Out, r.Load.Records)
-		} else {
-			err = r.admin.awaitCommitted(ctx, job.Group, job.In, load.ends)
+	err = t.whileAlive(ctx, func(ctx context.Context) error {
+		if err := load.release(ctx); err != nil {
+			return err
 		}
-	}
+		if c == Copy {
+			return r.admin.awaitEnd(ctx, job.Out, r.Load.Records)
+		}
+		return r.admin.awaitCommitted(ctx, job.Group, job.In, load.ends)
+	})
 	m = Measured{Records: r.Load.Records, Took: r.now().Sub(began)}
 	usage, endErr := t.end()
 	m.Usage = usage

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime/pprof"
 	"slices"
 	"strconv"
@@ -24,6 +25,7 @@ type benchFlags struct {
 	seconds int
 	felt    int
 	warmUp  time.Duration
+	streams string
 	without []string
 	profile string
 	asJSON  bool
@@ -37,13 +39,14 @@ func newBench(p Process) *cobra.Command {
 		Long: `bench makes topics of its own, with a load in them, and has the service work
 through it, as a process of its own with this environment. In turns with it work
 two others: a raw copy of the records, and the same job as one would write it with
-the transactions of a client library (franz-go). Then it measures how long after
-its append a signal's result can be seen, the service's and the library's, beside what
-the meter shows alone. The
+the transactions of a client library (franz-go); with --streams a third one, the job on
+Kafka Streams. Then it measures how long after its append a signal's result can be
+seen, that of all but the copy, beside what the meter shows alone. The
 results must be complete and unique, or it exits 1. It deletes its topics.
 
 Ratios say something about a machine that does nothing else. Processor time is of a
-process's whole life, start and stop included.`,
+process's whole life, start and stop included; that of Kafka Streams is counted from when
+its Java machine has started and has been warmed up.`,
 		Example: `  PULSE_BROKERS=localhost:9092 pulse-scorer bench
   pulse-scorer bench --rounds 1 --records 100000 --rates 1000
   pulse-scorer bench --rounds 3 --seconds 0 --without transact --profile cpu.pprof`,
@@ -69,7 +72,8 @@ process's whole life, start and stop included.`,
 	f.IntVar(&flags.seconds, "seconds", 20, "how long latency is measured at each rate in each round; 0 leaves that out")
 	f.IntVar(&flags.felt, "latency-rounds", 5, "how often latency is measured at each rate; 0 leaves that out")
 	f.DurationVar(&flags.warmUp, "warm-up", 30*time.Second, "how long brokers are kept busy first; one that was just started is slow")
-	f.StringSliceVar(&flags.without, "without", nil, "copy, service or transact: leave it out of the rounds")
+	f.StringVar(&flags.streams, "streams", "", "program that does the job on Kafka Streams; make bench STREAMS=1 builds and gives it")
+	f.StringSliceVar(&flags.without, "without", nil, "copy, service, transact or streams: leave it out of the rounds")
 	f.StringVar(&flags.profile, "profile", "", "write the service's CPU profile of each run to this file, with a number behind it")
 	f.BoolVar(&flags.asJSON, "json", false, "as JSON, with each round")
 	command.AddCommand(newBenchScale(p), newBenchJob(p), newBenchServe(p))
@@ -79,7 +83,7 @@ process's whole life, start and stop included.`,
 func (f *benchFlags) settings(p Process, c config.Config) (bench.Settings, error) {
 	set := bench.Settings{
 		Brokers: c.Brokers, Load: f.load, Rounds: f.rounds, Rates: f.rates, Length: time.Duration(f.seconds) * time.Second,
-		LatencyRounds: f.felt, WarmUp: f.warmUp,
+		LatencyRounds: f.felt, WarmUp: f.warmUp, Streams: f.streams,
 		Without: make(map[bench.Contestant]bool), Environ: p.Environ, Serve: []string{defaultCommand}, JobArgs: jobArgs,
 		Progress: func(text string) { _, _ = fmt.Fprintln(p.Stderr, text) },
 	}
@@ -88,6 +92,11 @@ func (f *benchFlags) settings(p Process, c config.Config) (bench.Settings, error
 			return bench.Settings{}, usagef("--without: %q is none of %v", name, bench.Contestants())
 		}
 		set.Without[bench.Contestant(name)] = true
+	}
+	if f.streams != "" {
+		if _, err := exec.LookPath(f.streams); err != nil {
+			return bench.Settings{}, usagef("--streams: %w; make bench STREAMS=1 gives the one of the repository", err)
+		}
 	}
 	if f.seconds == 0 || f.felt == 0 {
 		set.Rates = nil
@@ -129,7 +138,7 @@ const (
 )
 
 func jobArgs(c bench.Contestant, j bench.Job) []string {
-	return []string{"bench", benchJob, string(c), strings.Join(j.Brokers, ","), j.In, j.Out, j.Group, strconv.Itoa(j.Partitions)}
+	return append([]string{"bench", benchJob, string(c)}, j.Args()...)
 }
 
 func newBenchJob(p Process) *cobra.Command {
@@ -149,7 +158,7 @@ func newBenchJob(p Process) *cobra.Command {
 				return job.Copy(command.Context())
 			case bench.Transact:
 				return job.Transact(command.Context())
-			case bench.Service, bench.Meter:
+			case bench.Service, bench.Streams, bench.Meter:
 			}
 			return usagef("%q is no job", args[0])
 		},
