@@ -41,7 +41,7 @@ BENCHFLAGS ?=
 # The port of the broker that bench starts.
 BENCHPORT ?= 29392
 # Which micro benchmarks, how long each, and how often; benchstat wants ten or more to tell.
-MICRO ?= Decode|AppendResult|AppendIdentity|Ingest|Enrich|Builder|Cursor|Process|Worker|Table
+MICRO ?= Advance|Decode|AppendResult|AppendIdentity|Ingest|Enrich|Builder|Cursor|Process|Worker|Table
 MICRO_PACKAGES := ./internal/codec ./internal/scoring ./internal/broker/batch ./internal/state ./internal/pipeline ./internal/broker
 BENCHTIME ?= 0.3s
 COUNT ?= 10
