@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"pulse-scorer/internal/devbroker"
@@ -209,5 +212,21 @@ func TestJobs_WorkThroughTheLoad(t *testing.T) {
 				t.Errorf("asked to end: %v", err)
 			}
 		})
+	}
+}
+
+// A broker may list a topic that it has deleted, and then says that it is unknown.
+func TestDeleted_WhatIsNotThereIsNoFault(t *testing.T) {
+	t.Parallel()
+	err := deleted(kadm.DeleteTopicResponses{
+		"gone": {Topic: "gone", Err: kerr.UnknownTopicOrPartition},
+		"kept": {Topic: "kept", Err: kerr.TopicAuthorizationFailed},
+		"well": {Topic: "well"},
+	})
+	if !errors.Is(err, kerr.TopicAuthorizationFailed) || strings.Contains(err.Error(), "gone") || !strings.Contains(err.Error(), "kept") {
+		t.Errorf("%v, want only that kept was not deleted", err)
+	}
+	if err := deleted(kadm.DeleteTopicResponses{"gone": {Topic: "gone", Err: kerr.UnknownTopicOrPartition}}); err != nil {
+		t.Error(err)
 	}
 }

@@ -71,13 +71,22 @@ func (a *admin) drop(ctx context.Context, prefix string) error {
 		return nil
 	}
 	answers, err := a.kafka.DeleteTopics(ctx, names...)
-	if err == nil {
-		err = answers.Error()
-	}
 	if err != nil {
 		return fmt.Errorf("delete topics %s…: %w", prefix, err)
 	}
-	return nil
+	return deleted(answers)
+}
+
+// deleted joins what went wrong. A topic that is not there is as wanted: a broker may
+// still have listed one that was deleted the moment before.
+func deleted(answers kadm.DeleteTopicResponses) error {
+	var faults []error
+	for _, answer := range answers.Sorted() {
+		if answer.Err != nil && !errors.Is(answer.Err, kerr.UnknownTopicOrPartition) {
+			faults = append(faults, fmt.Errorf("delete topic %s: %w", answer.Topic, answer.Err))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // awaitCommitted returns when a group has committed everything up to the offsets.
