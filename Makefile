@@ -192,7 +192,7 @@ integration-local: ## the same where no image can be pulled: builds one, starts 
 .PHONY: bench
 bench: ## the service beside a raw copy and a client library's transactions, on a real Kafka: PULSE_BROKERS, else one from its jars (java, mvn)
 	@mkdir -p .cache/bench
-	$(GO) build -trimpath -o .cache/bench/pulse-scorer ./cmd/pulse-scorer
+	$(GO) build -trimpath -pgo=deploy/release.pgo -o .cache/bench/pulse-scorer ./cmd/pulse-scorer
 	@if [ -n "$${PULSE_BROKERS:-}" ]; then .cache/bench/pulse-scorer bench $(BENCHFLAGS); else \
 		trap 'integration/kafka/down.sh .cache/bench/kafka --wipe' EXIT; \
 		export KAFKA_HEAP=$${KAFKA_HEAP:-1g}; \
@@ -202,6 +202,15 @@ bench: ## the service beside a raw copy and a client library's transactions, on 
 .PHONY: bench-scale
 bench-scale: ## what a record costs as partitions, series, remembered IDs and workers become more, on a Kafka as above; a picture in .cache/bench
 	@$(MAKE) --no-print-directory bench BENCHFLAGS='scale --plot .cache/bench/scale.svg $(BENCHFLAGS)'
+
+.PHONY: profile
+profile: ## renew deploy/release.pgo, what the compiler is told to be hot: both profiles on a Kafka as above; to be committed
+	@rm -f .cache/bench/*.pprof.*
+	for profile in parity v2; do \
+		PULSE_PROFILE=$$profile $(MAKE) --no-print-directory bench \
+			BENCHFLAGS="--rounds 4 --seconds 0 --without copy,transact --profile .cache/bench/$$profile.pprof" || exit 1; \
+	done
+	integration/bench/pgo.sh deploy/release.pgo .cache/bench/pulse-scorer .cache/bench/*.pprof.*
 
 .PHONY: bench-micro
 bench-micro: ## micro benchmarks: decode, score, encode, batch, state, and all of a worker; what they allocate
