@@ -44,7 +44,7 @@ BENCHSTREAMS = $(if $(filter 1,$(STREAMS)),--streams integration/bench/streams/r
 # The port of the broker that bench starts.
 BENCHPORT ?= 29392
 # Which micro benchmarks, how long each, and how often; benchstat wants ten or more to tell.
-MICRO ?= Decode|AppendResult|AppendIdentity|Ingest|Enrich|Builder|Cursor|Process|Worker|Table
+MICRO ?= Advance|Decode|AppendResult|AppendIdentity|Ingest|Enrich|Builder|Cursor|Process|Worker|Table
 MICRO_PACKAGES := ./internal/codec ./internal/scoring ./internal/broker/batch ./internal/state ./internal/pipeline ./internal/broker
 BENCHTIME ?= 0.3s
 COUNT ?= 10
@@ -196,7 +196,7 @@ integration-local: ## the same where no image can be pulled: builds one, starts 
 bench: ## the service beside a raw copy, a library's transactions and, with STREAMS=1, Kafka Streams, on PULSE_BROKERS, else on a Kafka from its jars (java, mvn)
 	@mkdir -p .cache/bench
 	$(if $(BENCHSTREAMS),integration/bench/streams/build.sh)
-	$(GO) build -trimpath -o .cache/bench/pulse-scorer ./cmd/pulse-scorer
+	$(GO) build -trimpath -pgo=deploy/release.pgo -o .cache/bench/pulse-scorer ./cmd/pulse-scorer
 	@if [ -n "$${PULSE_BROKERS:-}" ]; then .cache/bench/pulse-scorer bench $(BENCHSTREAMS) $(BENCHFLAGS); else \
 		trap 'integration/kafka/down.sh .cache/bench/kafka --wipe' EXIT; \
 		export KAFKA_HEAP=$${KAFKA_HEAP:-1g}; \
@@ -206,6 +206,15 @@ bench: ## the service beside a raw copy, a library's transactions and, with STRE
 .PHONY: bench-scale
 bench-scale: ## what a record costs as partitions, series, remembered IDs and workers become more, on a Kafka as above; a picture in .cache/bench
 	@$(MAKE) --no-print-directory bench STREAMS= BENCHFLAGS='scale --plot .cache/bench/scale.svg $(BENCHFLAGS)'
+
+.PHONY: profile
+profile: ## renew deploy/release.pgo, what the compiler is told to be hot: both profiles on a Kafka as above; to be committed
+	@rm -f .cache/bench/*.pprof.*
+	for profile in parity v2; do \
+		PULSE_PROFILE=$$profile $(MAKE) --no-print-directory bench STREAMS= \
+			BENCHFLAGS="--rounds 4 --seconds 0 --without copy,transact --profile .cache/bench/$$profile.pprof" || exit 1; \
+	done
+	integration/bench/pgo.sh deploy/release.pgo .cache/bench/pulse-scorer .cache/bench/*.pprof.*
 
 .PHONY: bench-micro
 bench-micro: ## micro benchmarks: decode, score, encode, batch, state, and all of a worker; what they allocate

@@ -20,6 +20,8 @@ type ScaleSettings struct {
 	Partitions, Series, IDs, Workers []int
 	// Rounds are how often each row is measured.
 	Rounds int
+	// WarmUp is how long the brokers are kept busy before anything is measured.
+	WarmUp time.Duration
 	// Serve, Environ and Progress are as in Settings.
 	Serve, Environ []string
 	Progress       func(text string)
@@ -57,6 +59,10 @@ type ScaleReport struct {
 	Dimensions []Dimension
 }
 
+// observations are those of a series at least, where there are as many as wanted: with
+// fewer, most of what is measured would be what a new series costs.
+const observations = 10
+
 // Validate joins all faults.
 func (s *ScaleSettings) Validate() error {
 	var faults []error
@@ -69,8 +75,11 @@ func (s *ScaleSettings) Validate() error {
 	}
 	within("records", repeatEvery, maxRecords, s.Load.Records)
 	within("rounds", 1, math.MaxInt32, s.Rounds)
+	if s.WarmUp < 0 {
+		faults = append(faults, fmt.Errorf("--warm-up: %v is less than nothing", s.WarmUp))
+	}
 	within(byPartitions, 1, math.MaxInt32, s.Partitions...)
-	within(bySeries, 1, maxRecords, s.Series...)
+	within(bySeries, 1, maxRecords/observations, s.Series...)
 	within(byIDs, s.Load.Partitions, maxRecords, s.IDs...)
 	within(byWorkers, 1, s.Load.Partitions, s.Workers...)
 	if len(s.dimensions()) == 0 {
@@ -96,7 +105,7 @@ func (s *ScaleSettings) dimensions() []Dimension {
 	add(byPartitions, s.Partitions, func(row *Row) { row.Load.Partitions = row.Value })
 	add(bySeries, s.Series, func(row *Row) {
 		row.Load.Series = row.Value
-		row.Load.Records = max(row.Load.Records, row.Value)
+		row.Load.Records = max(row.Load.Records, observations*row.Value)
 	})
 	add(byIDs, s.IDs, func(row *Row) {
 		row.Remembered = row.Value / row.Load.Partitions
@@ -113,12 +122,17 @@ func Scale(ctx context.Context, s ScaleSettings, now func() time.Time) (report S
 	if err := s.Validate(); err != nil {
 		return ScaleReport{}, err
 	}
-	r, err := newRunner(Settings{Brokers: s.Brokers, Load: s.Load, Serve: s.Serve, Environ: s.Environ, Progress: s.Progress}, now)
+	r, err := newRunner(Settings{
+		Brokers: s.Brokers, Load: s.Load, WarmUp: s.WarmUp, Serve: s.Serve, Environ: s.Environ, Progress: s.Progress,
+	}, now)
 	if err != nil {
 		return ScaleReport{}, err
 	}
 	defer func() { err = errors.Join(err, r.close(ctx)) }()
 	report = ScaleReport{Load: s.Load, Rounds: s.Rounds, Dimensions: s.dimensions()}
+	if err := r.warm(ctx); err != nil {
+		return report, err
+	}
 	for _, d := range report.Dimensions {
 		for number := range s.Rounds {
 			if err := r.vary(ctx, d, number, s.Rounds); err != nil {

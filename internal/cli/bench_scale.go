@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +18,7 @@ import (
 type scaleFlags struct {
 	records, rounds                  int
 	partitions, series, ids, workers numbers
+	warmUp                           time.Duration
 	picture                          string
 	asJSON                           bool
 }
@@ -31,8 +33,8 @@ func newBenchScale(p Process) *cobra.Command {
 		Short: "Measure what a record costs as partitions, series, IDs and workers become more",
 		Long: `scale varies one thing at a time and has the service work through a load, as bench
 does: partitions, series, IDs that are remembered (of all partitions together,
-PULSE_DEDUPE_MAX_IDS is set accordingly), and workers that share the load. Where more
-series or IDs are wanted than there are records, the load has that many records. For
+PULSE_DEDUPE_MAX_IDS is set accordingly), and workers that share the load. Where there
+would be fewer than ten records a series, or than IDs, the load has that many more. For
 each it prints speed, processor time and the most memory, of all workers together. The
 results must be complete and unique, or it exits 1. It deletes its topics.
 
@@ -59,6 +61,7 @@ cluster's disk.`,
 	f.Var(&flags.ids, "ids", "IDs that the service remembers")
 	f.Var(&flags.workers, "workers", "service processes in one group")
 	f.IntVar(&flags.rounds, "rounds", 3, "how often each is measured")
+	f.DurationVar(&flags.warmUp, "warm-up", 30*time.Second, "how long brokers are kept busy first; one that was just started is slow")
 	f.StringVar(&flags.picture, "plot", "", "write processor time as a picture (SVG) to this file")
 	f.BoolVar(&flags.asJSON, "json", false, "as JSON, with each round")
 	return command
@@ -66,7 +69,8 @@ cluster's disk.`,
 
 func (f *scaleFlags) run(ctx context.Context, p Process, brokers []string) error {
 	set := bench.ScaleSettings{
-		Brokers: brokers, Load: bench.UsualLoad(), Partitions: f.partitions, Series: f.series, IDs: f.ids, Workers: f.workers, Rounds: f.rounds,
+		Brokers: brokers, Load: bench.UsualLoad(), Partitions: f.partitions, Series: f.series, IDs: f.ids, Workers: f.workers,
+		Rounds: f.rounds, WarmUp: f.warmUp,
 		Serve: []string{defaultCommand}, Environ: p.Environ,
 		Progress: func(text string) { _, _ = fmt.Fprintln(p.Stderr, text) },
 	}

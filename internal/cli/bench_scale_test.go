@@ -16,14 +16,14 @@ func TestBenchScale_MeasuresEachRowAndLeavesNothing(t *testing.T) {
 	b := startBroker(t)
 	picture := filepath.Join(t.TempDir(), "scale.svg")
 	got := runWith(t.Context(), nil, at(b, asProgram+"=1"), commands(), "bench", "scale", "--json", "--plot", picture,
-		"--records", "1000", "--rounds", "2", "--partitions", "1,3", "--series", "10,1200", "--ids", "16,2000", "--workers", "1,2")
+		"--records", "1000", "--rounds", "2", "--warm-up", "100ms", "--partitions", "1,3", "--series", "10,120", "--ids", "16,2000", "--workers", "1,2")
 	var report bench.ScaleReport
 	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil || got.code != 0 {
 		t.Fatalf("%+v: %v", got, err)
 	}
 	want := map[string][2]bench.Row{
 		"partitions": {row(1000, 1000, 1, 1, 0), row(1000, 1000, 3, 1, 0)},
-		"series":     {row(1000, 10, 8, 1, 0), row(1200, 1200, 8, 1, 0)},
+		"series":     {row(1000, 10, 8, 1, 0), row(1200, 120, 8, 1, 0)},
 		"ids":        {row(1000, 1000, 8, 1, 2), row(2000, 1000, 8, 1, 250)},
 		"workers":    {row(1000, 1000, 8, 1, 0), row(1000, 1000, 8, 2, 0)},
 	}
@@ -100,7 +100,8 @@ func TestBenchScale_SaysWhatIsWrong(t *testing.T) {
 		"too few IDs":       {[]string{"--ids", "7"}, "--ids: 7 is not within 8"},
 		"an idle worker":    {[]string{"--workers", "1,9"}, "--workers: 9 is not within 1 and 8"},
 		"no partitions":     {[]string{"--partitions", "0"}, "--partitions: 0 is not within"},
-		"no room in the ID": {[]string{"--series", "1000000001"}, "--series: 1000000001 is not within"},
+		"no room in the ID": {[]string{"--series", "100000001"}, "--series: 100000001 is not within"},
+		"a warm-up of -1 s": {[]string{"--warm-up", "-1s"}, "--warm-up: -1s is less than nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

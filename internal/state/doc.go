@@ -91,7 +91,7 @@
 //     wholes only              4,041  1,010    253     51     16
 //     with steps                 164     47     24     19     12
 //
-//     A series takes 2.9 KB in memory after 400 observations, 2.3 KB of them its
+//     A series takes 2.7 KB in memory after 400 observations, 2.3 KB of them its
 //     detector's, and 5 KB at most (TestStats_BytesOfASeries); as much again for each
 //     outstanding batch that advances it.
 //

@@ -1,9 +1,6 @@
 package state
 
-import (
-	"slices"
-	"unsafe"
-)
+import "unsafe"
 
 // machine is the state of something that steps advance: the same steps lead to
 // the same state, to the bit. The zero value has seen none. Its bytes restore it
@@ -33,68 +30,83 @@ type stepping[P, S any] struct {
 //
 // A machine is changed in place. With its first step in a batch it is copied, and
 // the batch's steps are logged: to go back to a point within the batch the copy
-// takes the machine's place and the steps up to that point are applied again. So
-// a batch costs a copy of each machine that it advances, taken from a pool, and a
-// step costs a log entry; who goes back pays for it, which is rare. A copy of the
-// machine for each step would cost more than the step.
+// is copied back and the steps up to that point are applied again. So a batch costs a
+// copy of each machine that it advances, into memory taken from a pool, and a step
+// costs a log entry; who goes back pays for it, which is rare. A copy of the machine
+// for each step would cost more than the step.
+//
+// With many series nearly every look at a row waits for memory. So what a batch needs of
+// its rows is noted while a step has them at hand, and neither its end nor its commit
+// looks for it in the rows (BenchmarkAdvance_Series).
 type machines[M, S any, P machine[M]] struct {
 	stepping[P, S]
 
 	byKey map[seriesKey]*machineRow[M, S]
 	log   undoLog[machineStep[M, S]]
+	// copies are of the batches that are outstanding, the sealed one's first, each in
+	// the order of first steps.
+	copies undoLog[machineCopy[M, S]]
+	// Steps and copies are numbered from 1. firstStep and firstCopy are what the logs
+	// begin with: who names one before it names one that was forgotten. firstOpen is the
+	// first copy of the batch that took the last step.
+	firstStep, firstCopy, firstOpen number
+	batch                           uint64
 	// spares are machines that nobody uses, as many as the late batches had in
 	// use (TestMachines_TheSteadyStateAllocatesNothing).
 	spares []*M
 	keep   int
 	// written is what Rollback needs to know of those the sealed batch wrote.
 	written []writtenMachine[M, S]
-	// touched is for the calls that list rows.
+	// touched is for undo, which lists rows.
 	touched []*machineRow[M, S]
 	last    *machineRow[M, S]
-	// next has for each step in the log the next one of the same row, for eachChanged
-	// alone.
-	next []int32
-	// zero is what a new machine is a copy of, none the step before the first.
-	zero M
+	// none is the step before the first.
 	none S
 }
 
+// number counts steps or copies; 0 is none.
+type number uint64
+
 // machineRow is the machine of one series.
 type machineRow[M, S any] struct {
-	key     seriesKey
-	machine *M
+	key seriesKey
 	// total counts all steps there ever were.
 	total uint64
-	// saved are the copies as of the start of the batches that are outstanding and
-	// have advanced it, the sealed one's first.
-	saved  [2]savedMachine[M]
-	copies int
+	// newest and before are the copies of the last two batches that have advanced it,
+	// step is its last step. Each may have been forgotten.
+	newest, before, step number
+	// count is of the steps in the log, for undo alone, and 0 between calls.
+	count int32
+
+	inLog inChangelog
 	// behind are restored steps that the machine has not taken yet. They are when
 	// it is asked for: a worker that takes over a task would else apply those of
 	// all series before it goes on.
 	behind []S
 
-	inLog inChangelog
-
-	// head, tail and count are of the steps in the log, for undo and eachChanged
-	// alone; count is 0 between calls.
-	head, tail, count int
+	machine M
 }
 
-type savedMachine[M any] struct {
+// machineCopy is a machine as it was when a batch began that has advanced it.
+type machineCopy[M, S any] struct {
+	// row is nil when the steps were taken back.
+	row     *machineRow[M, S]
 	machine *M
-	batch   uint64
 	total   uint64
+	// first is the batch's first step of it.
+	first number
 }
 
-// machineStep is a step that may have to be taken back.
+// machineStep is a step that may have to be taken back, next the one after it of the
+// same row and batch, if there is one.
 type machineStep[M, S any] struct {
 	row  *machineRow[M, S]
 	step S
+	next number
 }
 
 func newMachines[M, S any, P machine[M]](s stepping[P, S]) machines[M, S, P] {
-	return machines[M, S, P]{stepping: s, byKey: make(map[seriesKey]*machineRow[M, S])}
+	return machines[M, S, P]{stepping: s, byKey: make(map[seriesKey]*machineRow[M, S]), firstStep: 1, firstCopy: 1, firstOpen: 1}
 }
 
 // find returns the row of a series, nil when there is none. Most records come in
@@ -118,7 +130,7 @@ func (x *machines[M, S, P]) view(source, name string) P {
 		return nil
 	}
 	x.catchUp(r)
-	return r.machine
+	return &r.machine
 }
 
 // take notes a step of a series. The caller applies it to the machine that take
@@ -127,22 +139,43 @@ func (x *machines[M, S, P]) take(batch uint64, source, name string, step S) P {
 	r := x.find(source, name)
 	if r == nil {
 		both := source + name
-		r = &machineRow[M, S]{key: seriesKey{both[:len(source)], both[len(source):]}, machine: x.fresh()}
+		r = &machineRow[M, S]{key: seriesKey{both[:len(source)], both[len(source):]}}
 		x.byKey[r.key] = r
 	}
 	x.catchUp(r)
-	if r.copies == 0 || r.saved[r.copies-1].batch != batch {
-		if r.copies == len(r.saved) {
-			panic("state: a machine has copies of more than two batches")
-		}
-		saved := x.spare()
-		P(saved).CopyFrom(r.machine)
-		r.saved[r.copies] = savedMachine[M]{machine: saved, batch: batch, total: r.total}
-		r.copies++
+	if batch != x.batch {
+		x.batch, x.firstOpen = batch, x.firstCopy+number(x.copies.n)
 	}
-	*x.log.grow() = machineStep[M, S]{row: r, step: step}
+	at := x.firstStep + number(x.log.n)
+	if r.newest < x.firstOpen {
+		x.copy(r, at)
+	} else {
+		x.stepAt(r.step).next = at
+	}
+	s := x.log.grow()
+	s.row, s.step = r, step
+	r.step = at
 	r.total++
-	return r.machine
+	return &r.machine
+}
+
+// copy keeps a machine as it is before the open batch's first step.
+func (x *machines[M, S, P]) copy(r *machineRow[M, S], first number) {
+	if r.before >= x.firstCopy {
+		panic("state: a machine has copies of more than two batches")
+	}
+	saved := x.spare()
+	P(saved).CopyFrom(&r.machine)
+	r.before, r.newest = r.newest, x.firstCopy+number(x.copies.n)
+	*x.copies.grow() = machineCopy[M, S]{row: r, machine: saved, total: r.total, first: first}
+}
+
+func (x *machines[M, S, P]) stepAt(n number) *machineStep[M, S] {
+	return x.log.at(int(n - x.firstStep))
+}
+
+func (x *machines[M, S, P]) copyAt(n number) *machineCopy[M, S] {
+	return x.copies.at(int(n - x.firstCopy))
 }
 
 // catchUp applies what a restore has left.
@@ -151,15 +184,9 @@ func (x *machines[M, S, P]) catchUp(r *machineRow[M, S]) {
 		return
 	}
 	for _, s := range r.behind {
-		x.apply(r.machine, s)
+		x.apply(&r.machine, s)
 	}
 	r.behind = nil
-}
-
-func (x *machines[M, S, P]) fresh() *M {
-	m := x.spare()
-	P(m).CopyFrom(&x.zero)
-	return m
 }
 
 func (x *machines[M, S, P]) spare() *M {
@@ -179,10 +206,13 @@ func (x *machines[M, S, P]) undo(to, start int, batch uint64) {
 	rows := x.rowsOf(to)
 	switch {
 	case to >= start:
-		x.undoWithin(rows, to, start, batch)
+		if len(rows) > 0 && batch != x.batch {
+			panic("state: undo of another batch than the one that took the steps")
+		}
+		x.undoWithin(rows, to, start)
 	case to == 0:
 		for _, r := range rows {
-			x.backTo(r, 0)
+			x.backTo(r, x.oldest(r))
 		}
 	default:
 		panic("state: undo to a point within a sealed batch")
@@ -211,45 +241,69 @@ func (x *machines[M, S, P]) rowsOf(from int) []*machineRow[M, S] {
 
 // undoWithin goes back to the start of the open batch, and applies its steps up to
 // the log's position to again.
-func (x *machines[M, S, P]) undoWithin(rows []*machineRow[M, S], to, start int, batch uint64) {
+func (x *machines[M, S, P]) undoWithin(rows []*machineRow[M, S], to, start int) {
 	for i := start; i < to && len(rows) > 0; i++ {
 		if r := x.log.at(i).row; r.count > 0 {
 			r.count++
 		}
 	}
 	for _, r := range rows {
-		own := r.copies - 1
-		if own < 0 || r.saved[own].batch != batch {
+		if r.newest < x.firstOpen {
 			panic("state: a machine was advanced without a copy of it")
 		}
 		if r.count == 1 { // nothing of it is left in the batch
-			x.backTo(r, own)
+			x.backTo(r, r.newest)
 			continue
 		}
-		P(r.machine).CopyFrom(r.saved[own].machine)
-		r.total = r.saved[own].total
+		c := x.copyAt(r.newest)
+		P(&r.machine).CopyFrom(c.machine)
+		r.total = c.total
 	}
 	for i := start; i < to && len(rows) > 0; i++ {
 		if s := x.log.at(i); s.row.count > 0 {
-			x.apply(s.row.machine, s.step)
+			x.apply(&s.row.machine, s.step)
 			s.row.total++
+			s.row.step = x.firstStep + number(i)
 		}
 	}
 }
 
-// backTo puts a copy in the machine's place and drops it and later ones.
-func (x *machines[M, S, P]) backTo(r *machineRow[M, S], at int) {
-	r.machine, r.saved[at].machine = r.saved[at].machine, r.machine
-	r.total = r.saved[at].total
-	for i := at; i < r.copies; i++ {
-		x.drop(r.saved[i].machine)
-		r.saved[i] = savedMachine[M]{}
+// oldest is the first copy there is of a row that has steps in the log.
+func (x *machines[M, S, P]) oldest(r *machineRow[M, S]) number {
+	if r.before >= x.firstCopy {
+		return r.before
 	}
-	r.copies = at
+	return r.newest
+}
+
+// backTo makes a machine what a copy of it is, and drops that and a later one.
+func (x *machines[M, S, P]) backTo(r *machineRow[M, S], to number) {
+	c := x.copyAt(to)
+	P(&r.machine).CopyFrom(c.machine)
+	r.total = c.total
+	x.dropCopy(r.newest)
+	if to == r.newest {
+		r.newest, r.before = r.before, 0
+		return
+	}
+	x.dropCopy(to)
+	r.newest, r.before = 0, 0
+}
+
+// dropCopy empties the place of a copy, and takes empty ones off the end: a record that
+// is taken back leaves nothing.
+func (x *machines[M, S, P]) dropCopy(n number) {
+	c := x.copyAt(n)
+	x.drop(c.machine)
+	c.row, c.machine = nil, nil
+	last := x.copies.n
+	for last > 0 && x.copies.at(last-1).row == nil {
+		last--
+	}
+	x.copies.cut(last)
 }
 
 func (x *machines[M, S, P]) remove(r *machineRow[M, S]) {
-	x.drop(r.machine)
 	delete(x.byKey, r.key)
 	if x.last == r {
 		x.last = nil
@@ -263,67 +317,46 @@ func (x *machines[M, S, P]) drop(m *M) {
 	}
 }
 
-// forget drops the first n entries of the log, and the copies of batches before
+// forget drops the first n steps of the log, and the copies of batches before
 // the open one.
 func (x *machines[M, S, P]) forget(n int, open uint64) {
-	inUse := 0
-	for i := range n {
-		r := x.log.at(i).row
-		if r.copies == 0 || r.saved[0].batch == open {
-			continue
-		}
-		inUse++
-		x.keep = max(x.keep, 2*inUse)
-		x.drop(r.saved[0].machine)
-		r.saved[0], r.saved[1] = r.saved[1], savedMachine[M]{}
-		r.copies--
+	done := x.copies.n
+	if x.batch == open {
+		done = int(x.firstOpen - x.firstCopy)
 	}
 	// What one large batch needed goes within some smaller ones.
-	x.keep = max(2*inUse, x.keep-x.keep/16)
+	x.keep = max(2*done, x.keep-(x.keep+15)/16)
+	for i := range done {
+		if c := x.copies.at(i); c.row != nil {
+			x.drop(c.machine)
+		}
+	}
 	if len(x.spares) > x.keep {
 		clear(x.spares[x.keep:])
 		x.spares = x.spares[:x.keep]
 	}
+	x.copies.forget(done)
+	x.firstCopy += number(done)
 	x.log.forget(n)
-}
-
-// eachChanged calls do once for each row that the log has, in the order of its
-// first step. Only the open batch's steps are in the log then; row.steps gives
-// those of the row.
-func (x *machines[M, S, P]) eachChanged(do func(r *machineRow[M, S])) {
-	rows := x.touched[:0]
-	x.next = slices.Grow(x.next[:0], x.log.n)[:x.log.n]
-	for i := range x.next {
-		r := x.log.at(i).row
-		if r.count == 0 {
-			r.head = i
-			rows = append(rows, r)
-		} else {
-			x.next[r.tail] = int32(i)
-		}
-		r.tail = i
-		r.count++
-	}
-	for _, r := range rows {
-		do(r)
-		r.count = 0
-	}
-	clear(rows)
-	x.touched = rows[:0]
+	x.firstStep += number(n)
 }
 
 // bytes estimates the memory in use.
 func (x *machines[M, S, P]) bytes() (n int64) {
-	const rowBytes = 240
+	const mapBytes = 64 // key, pointer and what a map leaves free
+	var row machineRow[M, S]
 	var step S
+	rest := int64(unsafe.Sizeof(row)-unsafe.Sizeof(row.machine)) + mapBytes
 	for k, r := range x.byKey {
-		n += rowBytes + int64(len(k.source)+len(k.name)+P(r.machine).Size()) + int64(cap(r.behind))*int64(unsafe.Sizeof(step))
-		for i := range r.copies {
-			n += int64(P(r.saved[i].machine).Size())
+		n += rest + int64(len(k.source)+len(k.name)+P(&r.machine).Size()) + int64(cap(r.behind))*int64(unsafe.Sizeof(step))
+	}
+	for i := range x.copies.n {
+		if c := x.copies.at(i); c.row != nil {
+			n += int64(P(c.machine).Size())
 		}
 	}
 	for _, m := range x.spares {
 		n += int64(P(m).Size())
 	}
-	return n + x.log.bytes()
+	return n + x.log.bytes() + x.copies.bytes()
 }

@@ -28,10 +28,10 @@ const (
 type inChangelog struct {
 	// whole is true when it has all of it as of base steps, in size bytes. slots
 	// and spent are how many records of steps followed, and their bytes.
-	whole       bool
 	base        uint64
-	slots       int
 	size, spent int
+	slots       uint8
+	whole       bool
 }
 
 type writtenMachine[M, S any] struct {
@@ -39,33 +39,38 @@ type writtenMachine[M, S any] struct {
 	before inChangelog
 }
 
-// write writes what the open batch has changed.
+// write writes what the open batch has changed, in the order of first steps. Nothing is
+// sealed, so all copies are of machines that this batch has advanced.
 func (x *machines[M, S, P]) write(w *writer) {
-	x.eachChanged(func(r *machineRow[M, S]) {
-		x.written = append(x.written, writtenMachine[M, S]{row: r, before: r.inLog})
-		if !x.writeSteps(w, r) {
-			x.writeWhole(w, r)
+	for i := range x.copies.n {
+		c := x.copies.at(i)
+		if c.row == nil {
+			continue
 		}
-	})
+		x.written = append(x.written, writtenMachine[M, S]{row: c.row, before: c.row.inLog})
+		if !x.writeSteps(w, c) {
+			x.writeWhole(w, c.row)
+		}
+	}
 }
 
-// writeSteps writes the steps of a row in the log, if that is the thing to do.
+// writeSteps writes the steps of a row since its copy, if that is the thing to do.
 //
 //	key:   kind, source, name, slot (one byte)
 //	value: version, number of steps before, steps
-func (x *machines[M, S, P]) writeSteps(w *writer, r *machineRow[M, S]) bool {
-	in := &r.inLog
+func (x *machines[M, S, P]) writeSteps(w *writer, c *machineCopy[M, S]) bool {
+	r, in := c.row, &c.row.inLog
 	if !in.whole || in.slots == maxSlots || r.total-in.base > maxBehind {
 		return false
 	}
 	w.seriesKey(x.steps, r.key)
-	w.key = append(w.key, byte(in.slots))
-	w.value = binary.AppendUvarint(w.value, r.total-uint64(r.count))
+	w.key = append(w.key, in.slots)
+	w.value = binary.AppendUvarint(w.value, c.total)
 	before := &x.none
-	for i, n := r.head, r.count; n > 0; i, n = int(x.next[i]), n-1 {
-		step := &x.log.at(i).step
-		w.value = x.append(w.value, before, step)
-		before = step
+	for at, n := c.first, r.total-c.total; n > 0; n-- {
+		s := x.stepAt(at)
+		w.value = x.append(w.value, before, &s.step)
+		before, at = &s.step, s.next
 	}
 	size := recordOverhead + len(w.key) + len(w.value)
 	if in.spent+size >= in.size {
@@ -84,7 +89,7 @@ func (x *machines[M, S, P]) writeSteps(w *writer, r *machineRow[M, S]) bool {
 func (x *machines[M, S, P]) writeWhole(w *writer, r *machineRow[M, S]) {
 	w.seriesKey(x.whole, r.key)
 	w.value = binary.AppendUvarint(w.value, r.total)
-	value, err := P(r.machine).AppendBinary(w.value)
+	value, err := P(&r.machine).AppendBinary(w.value)
 	if err != nil {
 		panic(fmt.Sprintf("state: a machine cannot be written: %v", err))
 	}
@@ -205,8 +210,8 @@ func (x *machines[M, S, P]) restored(all restoredMachines[M, S]) error {
 }
 
 func (x *machines[M, S, P]) restoredRow(k seriesKey, got *restoredMachine[M, S]) error {
-	r := x.byKey[k]
-	if r == nil {
+	r, known := x.byKey[k]
+	if !known {
 		if got.machine == nil && len(got.slots) == 0 {
 			return nil
 		}
@@ -216,8 +221,8 @@ func (x *machines[M, S, P]) restoredRow(k seriesKey, got *restoredMachine[M, S])
 		r = &machineRow[M, S]{key: k}
 	}
 	x.catchUp(r)
-	if got.machine != nil && (r.machine == nil || got.total > r.total) {
-		r.machine, r.total = got.machine, got.total
+	if got.machine != nil && (!known || got.total > r.total) {
+		r.machine, r.total = *got.machine, got.total // moved: what was gathered is used no more
 	}
 	if got.machine != nil && (!r.inLog.whole || got.total > r.inLog.base) {
 		r.inLog = inChangelog{whole: true, base: got.total, size: got.size}
@@ -238,8 +243,8 @@ func (r *machineRow[M, S]) restoredSteps(got *restoredMachine[M, S]) error {
 		if len(s.steps) == 0 || s.first < r.inLog.base {
 			continue
 		}
-		if n >= r.inLog.slots {
-			r.inLog.slots, r.inLog.spent = n+1, r.inLog.spent+s.size
+		if n >= int(r.inLog.slots) {
+			r.inLog.slots, r.inLog.spent = uint8(n+1), r.inLog.spent+s.size
 		}
 		if end <= r.total {
 			continue // known already

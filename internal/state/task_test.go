@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/binary"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -279,6 +280,39 @@ func BenchmarkLookRemember(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(task.Stats().Bytes)/float64(task.Stats().IDs), "B/ID")
+}
+
+// What an observation costs a task of a profile with machines, all of its batch included,
+// as its series become more than the caches hold.
+func BenchmarkAdvance_Series(b *testing.B) {
+	for _, series := range []int{125, 12_500, 125_000} {
+		b.Run(strconv.Itoa(series), func(b *testing.B) {
+			s := testSettings()
+			s.WindowSize = 0
+			task := newTask(b, s)
+			names := make([]string, series)
+			for i := range names {
+				names[i] = "series-" + strconv.Itoa(i*7919%series)
+			}
+			at := 0
+			advance := func() {
+				task.Advance("source", names[at%series], float64(at), int64(at))
+				at++
+				if at%20_000 == 0 { // two batches are outstanding, as with a worker
+					task.Seal(int64(at), nothing)
+				} else if at%20_000 == 5_000 && task.hasSealed {
+					task.Commit()
+				}
+			}
+			for range 3 * series {
+				advance()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				advance()
+			}
+		})
+	}
 }
 
 func BenchmarkObserve(b *testing.B) {
