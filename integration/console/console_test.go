@@ -64,20 +64,24 @@ func TestPage_PaintsAtOnce(t *testing.T) { //nolint:paralleltest // measures
 	open(chrome, t, l.url, 1280, 900, "light").expectFirstPaint(t)
 }
 
-// expectFirstPaint loads the page again a few times; it tells the median.
+// expectFirstPaint loads the page again a few times; it tells the median, and when figures were there.
 func (p *tab) expectFirstPaint(t *testing.T) {
 	t.Helper()
-	const paint = "performance.getEntriesByName('first-contentful-paint')[0]"
-	var took []float64
-	for range 5 {
+	const loads, paint = 15, "performance.getEntriesByName('first-contentful-paint')[0]"
+	const figures = "performance.getEntriesByType('resource').find((r) => r.name.includes('/api/overview'))"
+	var took, told []float64
+	for range loads {
 		p.do(t, chromedp.Reload())
-		p.await(t, paint)
+		p.await(t, paint+" && "+figures)
 		took = append(took, eval[float64](t, p, paint+".startTime"))
+		told = append(told, eval[float64](t, p, figures+".responseEnd"))
 	}
 	slices.Sort(took)
-	t.Logf("first paint after %.0f ms (of five: %.0f to %.0f)", took[2], took[0], took[4])
-	if *timed && took[2] > paintWithin {
-		t.Errorf("first paint after %.0f ms, promised are %d", took[2], paintWithin)
+	slices.Sort(told)
+	t.Logf("first paint after %.0f ms (quartiles %.0f and %.0f, of %d loads: %.0f to %.0f); the figures had come after %.0f ms (%.0f to %.0f)",
+		took[loads/2], took[loads/4], took[loads*3/4], loads, took[0], took[loads-1], told[loads/2], told[0], told[loads-1])
+	if *timed && took[loads/2] > paintWithin {
+		t.Errorf("first paint after %.0f ms, promised are %d", took[loads/2], paintWithin)
 	}
 }
 

@@ -9,8 +9,10 @@
 // Decisions:
 //
 //   - The page is HTML, CSS and JavaScript as they are in assets, embedded, without a
-//     build step. Its policy allows no inline script or style, and the script makes no
-//     markup from text.
+//     build step. Its policy allows no inline script, and the script makes no markup from
+//     text. Style and icon are put into the document, under the style's hash, because the
+//     first paint would wait for them otherwise (TestPage_IsPaintedFromOneAnswer); figures
+//     and plots are drawn behind it.
 //   - It asks GET /api/overview every two seconds (schemas/overview.v1.json), and GET
 //     /api/recent with the token for contents. Both answer from memory and never wait.
 //     /api/dlq (schemas/dlq.v1.json) is for people and programs that want the dead letters
