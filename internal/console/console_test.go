@@ -177,6 +177,39 @@ func TestDeadLetters_AreAsTheirSchemaSays(t *testing.T) {
 	}
 }
 
+// The answers of one that has nothing, and more than is kept, and what is too long; the schema takes none that lacks a field.
+func TestRecent_IsAsItsSchemaSays(t *testing.T) {
+	t.Parallel()
+	schema := compiled(t, schemas.Recent())
+	c, _ := testConsole(t, time.Now)
+	expectValid(t, schema, get(t, c.Guarded(), "/api/recent").Body.Bytes())
+	for range keep {
+		c.Watcher().Saw(batch())
+	}
+	long := batch()
+	long.Letters[0].Size = pipeline.MaxSeenBytes + 1
+	c.Watcher().Saw(long)
+	body := get(t, c.Guarded(), "/api/recent").Body
+	expectValid(t, schema, body.Bytes())
+	for _, want := range []string{
+		`{"schema":"pulse.recent/1","results":[{"seq":102,"result":null},{"seq":101,"result":{"name":"` + mark + `"}},{"seq":100,`,
+		`"dead_letters":[{"seq":51,"at":"`, `"message":"` + mark + `","key":"` + mark + `","value":"` + mark + "\uFFFD" + `","cut":true},{"seq":50,`,
+	} {
+		if !strings.Contains(body.String(), want) {
+			t.Errorf("the answer has no %s: %s", want, body)
+		}
+	}
+	for _, field := range []string{"seq", "result", "at", "message", "key", "value", "schema", "dead_letters"} {
+		without, err := jsonschema.UnmarshalJSON(strings.NewReader(strings.ReplaceAll(body.String(), `"`+field+`":`, `"other":`)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if schema.Validate(without) == nil {
+			t.Errorf("the schema takes an answer without %s", field)
+		}
+	}
+}
+
 // Whatever comes, in whatever amount, memory and answers stay small.
 func TestMemory_IsBounded(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,7 @@
 //     first paint would wait for them otherwise (TestPage_IsPaintedFromOneAnswer); figures
 //     and plots are drawn behind it.
 //   - It asks GET /api/overview every two seconds (schemas/overview.v1.json), and GET
-//     /api/recent with the token for contents. Both answer from memory and never wait.
+//     /api/recent (schemas/recent.v1.json) with the token for contents. Both answer from memory and never wait.
 //     /api/dlq (schemas/dlq.v1.json) is for people and programs that want the dead letters
 //     alone: from memory too, so it is the last few of this process. The topic has all.
 //   - The record path shows each committed batch (pipeline.Watcher): counts, and the
