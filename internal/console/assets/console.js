@@ -201,7 +201,7 @@ function renderTiles(o) {
   let i = memory.at.length - 1;
   while (i >= 0 && memory.end_to_end_p50_seconds[i] === null) i--;
   tile('t-e2e', ...split(i < 0 ? '–' : seconds(memory.end_to_end_p50_seconds[i])));
-  put('t-e2e-note', i < 0 ? 'no result yet' : `p50 at ${clock(memory.at[i], true)}; p99 ${seconds(memory.end_to_end_p99_seconds[i])}`);
+  put('t-e2e-note', i < 0 ? 'no result yet' : `p99 ${seconds(memory.end_to_end_p99_seconds[i])}, at ${clock(memory.at[i])}`);
   const waiting = o.tiers.reduce((n, tier) => n + tier.waiting, 0) + o.parked;
   tile('t-retry', ...split(count(waiting)));
   put('t-retry-note', o.parked ? `${count(o.parked)} of them parked behind their series` : 'offsets in retry tiers');
@@ -220,7 +220,7 @@ function renderStart(o) {
 function renderScores(o) {
   for (const s of o.scores) if (histograms[s.name]) histograms[s.name].show(s.counts);
   const a = o.anomalies;
-  put('anomalies', a.scored ? `${count(a.flagged)} of ${count(a.scored)} results are flagged as anomalies (${trim(a.flagged / a.scored * 100)} %).` : 'Nothing was scored yet.');
+  put('anomalies', a.scored ? `${count(a.flagged)} of ${count(a.scored)} results are flagged as anomalies (${trim(a.flagged / a.scored * 100)}\u00a0%).` : 'Nothing was scored yet.');
 }
 
 // rows brings a table body up to date: rows are kept by key, so that what a reader has
