@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -89,10 +90,14 @@ func (p *tab) expectFirstPaint(t *testing.T) {
 // there with the token and not without.
 func TestPage_OfABusyService(t *testing.T) {
 	t.Parallel()
-	chrome, l := browser(t), newLab(t, 8, enricher(t), "PULSE_RETRY_DELAYS=1m,5m")
+	chrome, l := browser(t), newLab(t, 8, enricher(t), "PULSE_RETRY_DELAYS=1m,5m", "PULSE_ANOMALY_THRESHOLD=0.99")
 	l.busy(t)
 	p := open(chrome, t, l.url, 1280, 900, "light")
-	p.expectText(t, "#t-rate-note", "206 records")
+	p.expectText(t, "#t-rate-note", strconv.Itoa(busyRecords)+" records")
+	// It comes alone, so that it is sure to be among the recent results.
+	l.produce(t, 1, temperature("high", 1, 9000))
+	p.expectScores(t)
+	l.expectAnswers(t)
 	p.expectText(t, "#dead-why", "malformed_json")
 	p.expectText(t, "#dead-why", "dlq redrive --class invalid_field --stage decode --dry-run")
 	p.await(t, "[...document.querySelectorAll('#dead-why code')].some((c) => c.innerText.endsWith('dlq redrive --class invalid_field --stage decode') && c.parentNode.querySelector('.what').innerText === 'redrive')")
@@ -133,6 +138,24 @@ func TestPage_OfABusyService(t *testing.T) {
 	}
 	narrow.picture(t, "narrow")
 	narrow.expectNoFaults(t)
+}
+
+// expectScores checks what is drawn of scores against what was sent: each histogram has the results that have that score, as many bars
+// as there are steps with results in them, and the one anomaly is counted and marked.
+func (p *tab) expectScores(t *testing.T) {
+	t.Helper()
+	const raw, all = busyRaw + 1, busyRaw + 1 + busyForecasts
+	for name, results := range map[string]int{
+		"Trust": busyForecasts, "Alignment": busyForecasts, "Quality": raw, "Anomaly": all, "Recency": all,
+	} {
+		histogram := fmt.Sprintf(`[...document.querySelectorAll('#scores svg')].find((s) => s.getAttribute('aria-label').startsWith(%q))`, name+": ")
+		p.await(t, fmt.Sprintf(`%s.getAttribute('aria-label').startsWith('%s: %d results, ')`, histogram, name, results))
+		measure := strings.ToLower(name) + "_score"
+		p.await(t, fmt.Sprintf(`[...%s.querySelectorAll('.bar')].filter((b) => b.getAttribute('height') > 0).length ===
+			latest.scores.find((s) => s.name === %q).counts.filter((n) => n > 0).length`, histogram, measure))
+	}
+	p.expectText(t, "#anomalies", fmt.Sprintf("1 of %d results are flagged as anomalies (0.34\u00a0%%).", all))
+	p.await(t, "[...document.querySelectorAll('#results .tag.amber')].filter((tag) => tag.innerText.endsWith(' flagged')).length === 1")
 }
 
 // expectKeyboard goes through the page with Tab: everything that can be used is reached,
@@ -187,6 +210,25 @@ func TestPage_OfAServiceWhoseBrokerIsAway(t *testing.T) {
 	p.expectText(t, "#state", "Connection lost")
 	p.expectText(t, "#lost", "Asking again every")
 	p.picture(t, "service-away")
+}
+
+// Two workers share the partitions: the page of one says which the other has, by the name it was given, and takes them when it leaves.
+func TestPage_OfOneWorkerOfTwo(t *testing.T) {
+	t.Parallel()
+	chrome, l := browser(t), newLab(t, 8, "PULSE_INSTANCE_ID=worker-a")
+	p := open(chrome, t, l.url, 1280, 900, "light")
+	p.expectText(t, "#tasks-lead", "8 here;")
+	_, stop := l.serve(t, "PULSE_INSTANCE_ID=worker-b")
+	p.expectText(t, "#tasks-lead", "4 here, 4 with others (2 members)")
+	const rows = "[...document.querySelectorAll('#tasks tr')].filter((r) => r.innerText.includes(%q) && r.innerText.includes(%q)).length === %d"
+	p.await(t, fmt.Sprintf(rows, "running", "this process (worker-a", 4))
+	p.await(t, fmt.Sprintf(rows, "elsewhere", "worker-b", 4))
+	p.await(t, "document.querySelectorAll('#cells .away').length === 4 && document.querySelectorAll('#cells .run').length === 4")
+	p.picture(t, "two-workers")
+	stop()
+	p.expectText(t, "#tasks-lead", "8 here;")
+	p.await(t, fmt.Sprintf(rows, "running", "this process (worker-a", 8))
+	p.expectNoFaults(t)
 }
 
 // 256 partitions are all there, and the page stays usable.
