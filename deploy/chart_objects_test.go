@@ -125,7 +125,7 @@ func TestChart_HasTheObjectsOfEachValueSet(t *testing.T) {
 		"secured": {"PodDisruptionBudget", "Service", "StatefulSet"},
 		"token":   {"NetworkPolicy", "Service", "StatefulSet"},
 		"full": {
-			"ConfigMap", "NetworkPolicy", "PodDisruptionBudget", "PrometheusRule", "ScaledObject", "Service", "ServiceAccount",
+			"ConfigMap", "ConfigMap of the runbook", "NetworkPolicy", "PodDisruptionBudget", "PrometheusRule", "ScaledObject", "Service", "ServiceAccount",
 			"ServiceMonitor", "StatefulSet",
 		},
 	}
@@ -248,16 +248,21 @@ func TestChart_CarriesAlertsAndDashboard(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(yamlText(objects["PrometheusRule"]["spec"])), &rule); err != nil {
 		t.Fatal(err)
 	}
+	const local, set = "http://127.0.0.1:9100/runbook", "https://docs.example/deploy/RUNBOOK.md"
 	want := alerts(t)
 	for i := range want {
-		want[i].Annotations["runbook_url"] = "https://docs.example/deploy/" + want[i].Annotations["runbook_url"]
+		want[i].Annotations["runbook_url"] = strings.Replace(want[i].Annotations["runbook_url"], local, set, 1)
 	}
 	if len(rule.Groups) != 1 || !reflect.DeepEqual(rule.Groups[0].Rules, want) {
 		t.Errorf("rules %+v", rule)
 	}
 	board, _ := objects["ConfigMap"].object("data")["pulse-scorer.json"].(string)
-	if file := string(read(t, "grafana/pulse-scorer.json")); strings.TrimSpace(board) != strings.TrimSpace(file) || !json.Valid([]byte(board)) {
+	if file := strings.Replace(string(read(t, "grafana/pulse-scorer.json")), local, set, 1); strings.TrimSpace(board) != strings.TrimSpace(file) || !json.Valid([]byte(board)) {
 		t.Error("the dashboard of the ConfigMap is not the file")
+	}
+	runbook := objects["ConfigMap of the runbook"].object("data")["RUNBOOK.md"]
+	if text, _ := runbook.(string); strings.TrimSpace(text) != strings.TrimSpace(string(read(t, "RUNBOOK.md"))) {
+		t.Error("the runbook of the ConfigMap is not the file")
 	}
 	monitor := objects["ServiceMonitor"]
 	expect(t, "full", monitor, map[string]any{"metadata.labels.release": "prometheus", "metadata.namespace": objects["Service"].at("metadata.namespace")})

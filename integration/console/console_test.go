@@ -231,6 +231,22 @@ func TestPage_OfOneWorkerOfTwo(t *testing.T) {
 	p.expectNoFaults(t)
 }
 
+// The runbook is there for who comes by an alert's link, on a phone too.
+func TestPage_OfTheRunbook(t *testing.T) {
+	t.Parallel()
+	chrome, l := browser(t), newLab(t, 1)
+	p := open(chrome, t, l.url+"runbook#pulsescorerfenced", 400, 800, "dark")
+	p.await(t, "document.querySelector(':target').innerText === 'PulseScorerFenced' && document.querySelector(':target').getBoundingClientRect().top < 100")
+	if wide := eval[int](t, p, "document.documentElement.scrollWidth"); wide > 400 {
+		t.Errorf("on a screen of 400 pixels the runbook is %d wide", wide)
+	}
+	p.expectNoFaults(t)
+	wide := open(chrome, t, l.url+"runbook", 1280, 900, "light")
+	wide.expectText(t, "h1", "Runbook")
+	wide.picture(t, "runbook")
+	wide.expectNoFaults(t)
+}
+
 // 256 partitions are all there, and the page stays usable.
 func TestPage_Of256Partitions(t *testing.T) {
 	t.Parallel()

@@ -158,6 +158,7 @@ func (c *Console) lookedAt(now time.Time) {
 func (c *Console) Pages() map[string]http.Handler {
 	return map[string]http.Handler{
 		"GET /{$}":          document("index.html"),
+		"GET /runbook":      document("runbook.html"),
 		"GET /console.js":   asset("console.js", "text/javascript; charset=utf-8"),
 		"GET /plots.js":     asset("plots.js", "text/javascript; charset=utf-8"),
 		"GET /icon.svg":     asset("icon.svg", "image/svg+xml"),

@@ -17,6 +17,8 @@
 //     /api/recent (schemas/recent.v1.json) with the token for contents. Both answer from memory and never wait.
 //     /api/dlq (schemas/dlq.v1.json) is for people and programs that want the dead letters
 //     alone: from memory too, so it is the last few of this process. The topic has all.
+//   - The runbook is served from here because alerts must link to something that is there
+//     wherever the service is: runbook.html is made of the chart's RUNBOOK.md by go generate.
 //   - The record path shows each committed batch (pipeline.Watcher): counts, and the
 //     first few results and dead letters. What is kept here is a ring of each.
 //   - History is what the metrics said, one sample each five seconds, so that the page
