@@ -125,7 +125,7 @@ func TestChart_HasTheObjectsOfEachValueSet(t *testing.T) {
 		"secured": {"PodDisruptionBudget", "Service", "StatefulSet"},
 		"token":   {"NetworkPolicy", "Service", "StatefulSet"},
 		"full": {
-			"ConfigMap", "NetworkPolicy", "PodDisruptionBudget", "PrometheusRule", "ScaledObject", "Service", "ServiceAccount",
+			"ConfigMap", "ConfigMap of the runbook", "NetworkPolicy", "PodDisruptionBudget", "PrometheusRule", "ScaledObject", "Service", "ServiceAccount",
 			"ServiceMonitor", "StatefulSet",
 		},
 	}
@@ -181,20 +181,62 @@ func TestChart_ScalesByTheInputsLag(t *testing.T) {
 	objects := render(t, "full")
 	env, scaled := objects["StatefulSet"].env(), objects["ScaledObject"]
 	expect(t, "full", objects["StatefulSet"], map[string]any{"spec.replicas": nil})
+	// The whole of it: a setting more, like idleReplicaCount 0, would leave retry tiers without a reader.
 	expect(t, "full", scaled, map[string]any{
-		"spec.scaleTargetRef.kind": "StatefulSet", "spec.scaleTargetRef.name": objects["StatefulSet"].at("metadata.name"),
-		"spec.minReplicaCount": 1, "spec.maxReplicaCount": 16,
+		"apiVersion": "keda.sh/v1alpha1", "metadata.namespace": "signals",
+		"spec": map[string]any{
+			"scaleTargetRef":  map[string]any{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": objects["StatefulSet"].at("metadata.name")},
+			"minReplicaCount": 1, "maxReplicaCount": 16, "pollingInterval": 15, "cooldownPeriod": 300,
+			"advanced": map[string]any{"horizontalPodAutoscalerConfig": map[string]any{"behavior": map[string]any{"scaleDown": map[string]any{
+				"stabilizationWindowSeconds": 300, "policies": []any{map[string]any{"type": "Pods", "value": 1, "periodSeconds": 120}},
+			}}}},
+			"triggers": []any{map[string]any{
+				"type": "kafka", "authenticationRef": map[string]any{"name": "kafka"},
+				"metadata": map[string]any{
+					"topic": env["PULSE_TOPIC_INPUT"], "consumerGroup": env["PULSE_GROUP"],
+					"bootstrapServers": strings.ReplaceAll(env["PULSE_BROKERS"], " ", ""), "lagThreshold": "10000", "offsetResetPolicy": "earliest",
+					"excludePersistentLag": "true", "limitToPartitionsWithLag": "true", "version": "4.0.0",
+				},
+			}},
+		},
 	})
-	expect(t, "full", scaled.first("spec.triggers"), map[string]any{
-		"type": "kafka", "authenticationRef.name": "kafka", "metadata.topic": env["PULSE_TOPIC_INPUT"], "metadata.consumerGroup": env["PULSE_GROUP"],
-		"metadata.bootstrapServers": strings.ReplaceAll(env["PULSE_BROKERS"], " ", ""), "metadata.offsetResetPolicy": "earliest",
-		"metadata.excludePersistentLag": "true", "metadata.limitToPartitionsWithLag": "true", "metadata.version": "4.0.0",
-	})
-	if n := len(scaled.list("spec.triggers")); n != 1 {
-		t.Errorf("%d triggers", n)
-	}
 	simple := render(t, "plain", "--set", "keda.enabled=true")["ScaledObject"]
-	expect(t, "plain", simple.first("spec.triggers"), map[string]any{"type": "kafka", "authenticationRef": nil, "metadata.version": nil})
+	expect(t, "plain", simple, map[string]any{"spec.minReplicaCount": 1, "spec.maxReplicaCount": 8})
+	expect(t, "plain", simple.first("spec.triggers"), map[string]any{
+		"type": "kafka", "authenticationRef": nil, "metadata.version": nil, "metadata.tls": nil, "metadata.topic": "pulse.signals",
+		"metadata.offsetResetPolicy": "earliest", "metadata.excludePersistentLag": "true", "metadata.limitToPartitionsWithLag": "true",
+	})
+	secured := render(t, "secured", "--set", "keda.enabled=true")["ScaledObject"]
+	expect(t, "secured", secured.first("spec.triggers"), map[string]any{"metadata.tls": "enable"})
+}
+
+// The port for probes, metrics and the console is open, to everybody or to who is named, and no other; without restrictEgress nothing is
+// said of what leaves, and with it only names are resolved, brokers reached, and what is named besides.
+func TestChart_LetsInAndOutWhatItSays(t *testing.T) {
+	t.Parallel()
+	type list = []any
+	port := func(protocol string, port any) any { return map[string]any{"protocol": protocol, "port": port} }
+	http, monitoring := port("TCP", "http"), map[string]any{"namespaceSelector": map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": "monitoring"}}}
+	names := map[string]any{"ports": list{port("UDP", 53), port("TCP", 53)}}
+	brokers := map[string]any{"ports": list{port("TCP", 9093), port("TCP", 9094)}}
+	for set, want := range map[string]map[string]any{
+		"plain": {"spec.policyTypes": list{"Ingress"}, "spec.ingress": list{map[string]any{"ports": list{http}}}, "spec.egress": nil},
+		"token": {
+			"spec.policyTypes": list{"Ingress", "Egress"}, "spec.ingress": list{map[string]any{"ports": list{http}}}, "spec.egress": list{names, brokers},
+		},
+		"full": {
+			"spec.policyTypes": list{"Ingress", "Egress"}, "spec.ingress": list{map[string]any{"ports": list{http}, "from": list{monitoring}}},
+			"spec.egress": list{names, brokers, map[string]any{"ports": list{port("TCP", 8080)}}},
+		},
+	} {
+		objects := render(t, set)
+		expect(t, set, objects["NetworkPolicy"], want)
+		// A policy names the port of the container, which is its only one.
+		ports := objects["StatefulSet"].container().list("ports")
+		if len(ports) != 1 || ports[0]["name"] != "http" {
+			t.Errorf("%s: the container's ports are %v", set, ports)
+		}
+	}
 }
 
 func TestChart_CarriesAlertsAndDashboard(t *testing.T) {
@@ -206,16 +248,21 @@ func TestChart_CarriesAlertsAndDashboard(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(yamlText(objects["PrometheusRule"]["spec"])), &rule); err != nil {
 		t.Fatal(err)
 	}
+	const local, set = "http://127.0.0.1:9100/runbook", "https://docs.example/deploy/RUNBOOK.md"
 	want := alerts(t)
 	for i := range want {
-		want[i].Annotations["runbook_url"] = "https://docs.example/deploy/" + want[i].Annotations["runbook_url"]
+		want[i].Annotations["runbook_url"] = strings.Replace(want[i].Annotations["runbook_url"], local, set, 1)
 	}
 	if len(rule.Groups) != 1 || !reflect.DeepEqual(rule.Groups[0].Rules, want) {
 		t.Errorf("rules %+v", rule)
 	}
 	board, _ := objects["ConfigMap"].object("data")["pulse-scorer.json"].(string)
-	if file := string(read(t, "grafana/pulse-scorer.json")); strings.TrimSpace(board) != strings.TrimSpace(file) || !json.Valid([]byte(board)) {
+	if file := strings.Replace(string(read(t, "grafana/pulse-scorer.json")), local, set, 1); strings.TrimSpace(board) != strings.TrimSpace(file) || !json.Valid([]byte(board)) {
 		t.Error("the dashboard of the ConfigMap is not the file")
+	}
+	runbook := objects["ConfigMap of the runbook"].object("data")["RUNBOOK.md"]
+	if text, _ := runbook.(string); strings.TrimSpace(text) != strings.TrimSpace(string(read(t, "RUNBOOK.md"))) {
+		t.Error("the runbook of the ConfigMap is not the file")
 	}
 	monitor := objects["ServiceMonitor"]
 	expect(t, "full", monitor, map[string]any{"metadata.labels.release": "prometheus", "metadata.namespace": objects["Service"].at("metadata.namespace")})
@@ -230,23 +277,11 @@ func TestChart_RunbookNamesItsPods(t *testing.T) {
 	}
 }
 
-func TestChart_LimitsMemoryAndNetwork(t *testing.T) {
+func TestChart_LimitsMemory(t *testing.T) {
 	t.Parallel()
 	for set, limit := range map[string]string{"plain": "921MiB", "full": "691MiB", "secured": "", "token": ""} {
 		if got := render(t, set)["StatefulSet"].env()["GOMEMLIMIT"]; got != limit {
 			t.Errorf("%s: GOMEMLIMIT %q, want %q", set, got, limit)
-		}
-	}
-	for set, ports := range map[string][]any{"full": {9093, 9094}, "token": {9093, 9094}, "plain": nil} {
-		var got []any
-		egress := render(t, set)["NetworkPolicy"].list("spec.egress")
-		if len(egress) > 1 { // the first is DNS
-			for _, port := range egress[1].list("ports") {
-				got = append(got, port["port"])
-			}
-		}
-		if !reflect.DeepEqual(got, ports) {
-			t.Errorf("%s: ports of the brokers %v, want %v", set, got, ports)
 		}
 	}
 }

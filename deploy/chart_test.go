@@ -112,7 +112,7 @@ func template(t *testing.T, args ...string) (string, error) {
 	return run(t, nil, tool(t, "HELM"), append([]string{"template", "pulse", chart, "--namespace", "signals"}, args...)...)
 }
 
-// render renders the chart with a value set of its ci folder, and more arguments, by kind of object.
+// render renders the chart with a value set of its ci folder, and more arguments, by kind of object. Of ConfigMaps there may be two.
 func render(t *testing.T, set string, args ...string) map[string]manifest {
 	t.Helper()
 	text, err := template(t, append([]string{"-f", valueSet(set)}, args...)...)
@@ -134,6 +134,9 @@ func render(t *testing.T, set string, args ...string) map[string]manifest {
 			continue
 		}
 		kind, _ := object["kind"].(string)
+		if strings.HasSuffix(manifest(object).text("metadata.name"), "-runbook") {
+			kind = "ConfigMap of the runbook"
+		}
 		if objects[kind] != nil {
 			t.Errorf("%s: two objects of kind %s", set, kind)
 		}
@@ -217,8 +220,13 @@ func TestChart_InstallsAsTheREADMEsSay(t *testing.T) {
 				t.Errorf("%s: its command makes no %s", name, kind)
 			}
 		}
-		if !strings.Contains(yamlText(objects["PrometheusRule"]["spec"]), "https://HOST/PATH/RUNBOOK.md#") {
+		// As the Service of the release "pulse" in the namespace "signals" is known in the cluster.
+		const runbook = "http://pulse-pulse-scorer.signals.svc:9100/runbook"
+		if !strings.Contains(yamlText(objects["PrometheusRule"]["spec"]), "runbook_url: "+runbook+"#pulsescorerabsent\n") {
 			t.Errorf("%s: alerts have no link to the runbook", name)
+		}
+		if !strings.Contains(yamlText(objects["ConfigMap"]["data"]), `"url": "`+runbook+`"`) {
+			t.Errorf("%s: the dashboard has no link to the runbook", name)
 		}
 	}
 }

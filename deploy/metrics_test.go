@@ -141,6 +141,66 @@ func TestDashboard_AsksForWhatTheServiceExposes(t *testing.T) {
 	}
 }
 
+// Whatever the service exposes of its own can be looked at: each metric is in a query of a panel. What it exposes is listed by
+// the test of the application, which fails when the list is not true.
+func TestDashboard_ShowsEveryMetric(t *testing.T) {
+	t.Parallel()
+	var panels strings.Builder
+	for where, query := range dashboardQueries(t) {
+		if strings.HasPrefix(where, "panel ") {
+			panels.WriteString(query + "\n")
+		}
+	}
+	exposition, own := string(read(t, "../internal/app/testdata/exposition.txt")), 0
+	for line := range strings.Lines(exposition) {
+		name, _, _ := strings.Cut(line, " ")
+		if !strings.HasPrefix(name, "pulse_") {
+			continue
+		}
+		own++
+		if !regexp.MustCompile(`\b` + name + `(_bucket|_sum|_count)?\b`).MatchString(panels.String()) {
+			t.Errorf("%s is in no panel", name)
+		}
+	}
+	if own < 40 {
+		t.Errorf("the exposition has %d metrics of the service's own", own)
+	}
+}
+
+// Panels lie side by side: none covers another, and their numbers are their own.
+func TestDashboard_PanelsHavePlacesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	var dashboard struct {
+		Panels []struct {
+			ID      int
+			Title   string
+			GridPos struct{ X, Y, W, H int }
+		}
+	}
+	if err := json.Unmarshal(read(t, "grafana/pulse-scorer.json"), &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	ids, cells := make(map[int]string), make(map[[2]int]string)
+	for _, p := range dashboard.Panels {
+		if other, taken := ids[p.ID]; taken {
+			t.Errorf("%q and %q have the number %d", p.Title, other, p.ID)
+		}
+		ids[p.ID] = p.Title
+		if p.GridPos.X+p.GridPos.W > 24 || p.GridPos.W < 1 || p.GridPos.H < 1 {
+			t.Errorf("%q lies beyond the grid: %+v", p.Title, p.GridPos)
+		}
+		for x := range p.GridPos.W {
+			for y := range p.GridPos.H {
+				cell := [2]int{p.GridPos.X + x, p.GridPos.Y + y}
+				if other, taken := cells[cell]; taken && other != p.Title {
+					t.Fatalf("%q covers %q", p.Title, other)
+				}
+				cells[cell] = p.Title
+			}
+		}
+	}
+}
+
 func TestAlerts_AskForWhatTheServiceExposes(t *testing.T) {
 	t.Parallel()
 	metrics := known(exposed(t))

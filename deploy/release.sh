@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # release.sh OUT
 # Makes what a release consists of from the commit that is checked out, never from files that are not committed: for linux on amd64
-# and arm64 a static binary in an archive, its SBOM (CycloneDX), the Helm chart, and SHA256SUMS over all of it.
+# and arm64 a static binary in an archive with README and runbook, its SBOM (CycloneDX), the Helm chart, and SHA256SUMS over all of it.
 # Everything is made twice, in two clones at different paths, with different build caches and times; when a byte differs, the release
 # fails. CACHE=shared lets both use one build cache: quicker, and weaker, since the compiler's results are then compared with themselves.
 # VERSION is git's tag, or the commit when there is none. Needs: git, Go, tar, gzip; HELM and CYCLONEDX name the two tools.
@@ -53,8 +53,8 @@ make_all() { # CLONE OUT
     # Without a serial number and a time of its own, so that it can be made again.
     "$CYCLONEDX" bin -json -noserial -notimestamp -std -version "$VERSION" -output "$2/$name.cdx.json" "$1/bin/$arch/pulse-scorer" \
       2>"$WORK/log" || die "cannot write the SBOM of $name: $(<"$WORK/log")"
-    cp "$1/README.md" "$1/bin/$arch/"
-    archive "$2/$name.tar.gz" "$1/bin/$arch" README.md pulse-scorer
+    cp "$1/README.md" "$1/deploy/RUNBOOK.md" "$1/bin/$arch/"
+    archive "$2/$name.tar.gz" "$1/bin/$arch" README.md RUNBOOK.md pulse-scorer
   done
   chart "$1" "$2"
   (cd "$2" && sha256sum -- * >"$WORK/sums" && mv "$WORK/sums" SHA256SUMS)

@@ -13,7 +13,7 @@ func TestAlerts_EachHasAnEntryInTheRunbookAndACase(t *testing.T) {
 	var names []string
 	for _, a := range alerts(t) {
 		names = append(names, a.Alert)
-		if want := "RUNBOOK.md#" + strings.ToLower(a.Alert); a.Annotations["runbook_url"] != want {
+		if want := "http://127.0.0.1:9100/runbook#" + strings.ToLower(a.Alert); a.Annotations["runbook_url"] != want {
 			t.Errorf("%s: runbook_url %q, want %q", a.Alert, a.Annotations["runbook_url"], want)
 		}
 		if a.Annotations["summary"] == "" || a.Annotations["description"] == "" {

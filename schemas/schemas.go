@@ -15,6 +15,8 @@ var (
 	overview string
 	//go:embed dlq.v1.json
 	deadLetters string
+	//go:embed recent.v1.json
+	recent string
 )
 
 // Signal returns the schema pulse.signal/1 of input records.
@@ -31,6 +33,9 @@ func Overview() string { return overview }
 
 // DeadLetters returns the schema pulse.dlq/1 of what GET /api/dlq answers.
 func DeadLetters() string { return deadLetters }
+
+// Recent returns the schema pulse.recent/1 of what GET /api/recent answers.
+func Recent() string { return recent }
 
 // DeadLetterHeaders returns the schema of a dead letter's headers, taken as
 // one object of name to text.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,20 +65,24 @@ func TestPage_PaintsAtOnce(t *testing.T) { //nolint:paralleltest // measures
 	open(chrome, t, l.url, 1280, 900, "light").expectFirstPaint(t)
 }
 
-// expectFirstPaint loads the page again a few times; it tells the median.
+// expectFirstPaint loads the page again a few times; it tells the median, and when figures were there.
 func (p *tab) expectFirstPaint(t *testing.T) {
 	t.Helper()
-	const paint = "performance.getEntriesByName('first-contentful-paint')[0]"
-	var took []float64
-	for range 5 {
+	const loads, paint = 15, "performance.getEntriesByName('first-contentful-paint')[0]"
+	const figures = "performance.getEntriesByType('resource').find((r) => r.name.includes('/api/overview'))"
+	var took, told []float64
+	for range loads {
 		p.do(t, chromedp.Reload())
-		p.await(t, paint)
+		p.await(t, paint+" && "+figures)
 		took = append(took, eval[float64](t, p, paint+".startTime"))
+		told = append(told, eval[float64](t, p, figures+".responseEnd"))
 	}
 	slices.Sort(took)
-	t.Logf("first paint after %.0f ms (of five: %.0f to %.0f)", took[2], took[0], took[4])
-	if *timed && took[2] > paintWithin {
-		t.Errorf("first paint after %.0f ms, promised are %d", took[2], paintWithin)
+	slices.Sort(told)
+	t.Logf("first paint after %.0f ms (quartiles %.0f and %.0f, of %d loads: %.0f to %.0f); the figures had come after %.0f ms (%.0f to %.0f)",
+		took[loads/2], took[loads/4], took[loads*3/4], loads, took[0], took[loads-1], told[loads/2], told[0], told[loads-1])
+	if *timed && took[loads/2] > paintWithin {
+		t.Errorf("first paint after %.0f ms, promised are %d", took[loads/2], paintWithin)
 	}
 }
 
@@ -85,10 +90,14 @@ func (p *tab) expectFirstPaint(t *testing.T) {
 // there with the token and not without.
 func TestPage_OfABusyService(t *testing.T) {
 	t.Parallel()
-	chrome, l := browser(t), newLab(t, 8, enricher(t), "PULSE_RETRY_DELAYS=1m,5m")
+	chrome, l := browser(t), newLab(t, 8, enricher(t), "PULSE_RETRY_DELAYS=1m,5m", "PULSE_ANOMALY_THRESHOLD=0.99")
 	l.busy(t)
 	p := open(chrome, t, l.url, 1280, 900, "light")
-	p.expectText(t, "#t-rate-note", "206 records")
+	p.expectText(t, "#t-rate-note", strconv.Itoa(busyRecords)+" records")
+	// It comes alone, so that it is sure to be among the recent results.
+	l.produce(t, 1, temperature("high", 1, 9000))
+	p.expectScores(t)
+	l.expectAnswers(t)
 	p.expectText(t, "#dead-why", "malformed_json")
 	p.expectText(t, "#dead-why", "dlq redrive --class invalid_field --stage decode --dry-run")
 	p.await(t, "[...document.querySelectorAll('#dead-why code')].some((c) => c.innerText.endsWith('dlq redrive --class invalid_field --stage decode') && c.parentNode.querySelector('.what').innerText === 'redrive')")
@@ -129,6 +138,24 @@ func TestPage_OfABusyService(t *testing.T) {
 	}
 	narrow.picture(t, "narrow")
 	narrow.expectNoFaults(t)
+}
+
+// expectScores checks what is drawn of scores against what was sent: each histogram has the results that have that score, as many bars
+// as there are steps with results in them, and the one anomaly is counted and marked.
+func (p *tab) expectScores(t *testing.T) {
+	t.Helper()
+	const raw, all = busyRaw + 1, busyRaw + 1 + busyForecasts
+	for name, results := range map[string]int{
+		"Trust": busyForecasts, "Alignment": busyForecasts, "Quality": raw, "Anomaly": all, "Recency": all,
+	} {
+		histogram := fmt.Sprintf(`[...document.querySelectorAll('#scores svg')].find((s) => s.getAttribute('aria-label').startsWith(%q))`, name+": ")
+		p.await(t, fmt.Sprintf(`%s.getAttribute('aria-label').startsWith('%s: %d results, ')`, histogram, name, results))
+		measure := strings.ToLower(name) + "_score"
+		p.await(t, fmt.Sprintf(`[...%s.querySelectorAll('.bar')].filter((b) => b.getAttribute('height') > 0).length ===
+			latest.scores.find((s) => s.name === %q).counts.filter((n) => n > 0).length`, histogram, measure))
+	}
+	p.expectText(t, "#anomalies", fmt.Sprintf("1 of %d results are flagged as anomalies (0.34\u00a0%%).", all))
+	p.await(t, "[...document.querySelectorAll('#results .tag.amber')].filter((tag) => tag.innerText.endsWith(' flagged')).length === 1")
 }
 
 // expectKeyboard goes through the page with Tab: everything that can be used is reached,
@@ -183,6 +210,41 @@ func TestPage_OfAServiceWhoseBrokerIsAway(t *testing.T) {
 	p.expectText(t, "#state", "Connection lost")
 	p.expectText(t, "#lost", "Asking again every")
 	p.picture(t, "service-away")
+}
+
+// Two workers share the partitions: the page of one says which the other has, by the name it was given, and takes them when it leaves.
+func TestPage_OfOneWorkerOfTwo(t *testing.T) {
+	t.Parallel()
+	chrome, l := browser(t), newLab(t, 8, "PULSE_INSTANCE_ID=worker-a")
+	p := open(chrome, t, l.url, 1280, 900, "light")
+	p.expectText(t, "#tasks-lead", "8 here;")
+	_, stop := l.serve(t, "PULSE_INSTANCE_ID=worker-b")
+	p.expectText(t, "#tasks-lead", "4 here, 4 with others (2 members)")
+	const rows = "[...document.querySelectorAll('#tasks tr')].filter((r) => r.innerText.includes(%q) && r.innerText.includes(%q)).length === %d"
+	p.await(t, fmt.Sprintf(rows, "running", "this process (worker-a", 4))
+	p.await(t, fmt.Sprintf(rows, "elsewhere", "worker-b", 4))
+	p.await(t, "document.querySelectorAll('#cells .away').length === 4 && document.querySelectorAll('#cells .run').length === 4")
+	p.picture(t, "two-workers")
+	stop()
+	p.expectText(t, "#tasks-lead", "8 here;")
+	p.await(t, fmt.Sprintf(rows, "running", "this process (worker-a", 8))
+	p.expectNoFaults(t)
+}
+
+// The runbook is there for who comes by an alert's link, on a phone too.
+func TestPage_OfTheRunbook(t *testing.T) {
+	t.Parallel()
+	chrome, l := browser(t), newLab(t, 1)
+	p := open(chrome, t, l.url+"runbook#pulsescorerfenced", 400, 800, "dark")
+	p.await(t, "document.querySelector(':target').innerText === 'PulseScorerFenced' && document.querySelector(':target').getBoundingClientRect().top < 100")
+	if wide := eval[int](t, p, "document.documentElement.scrollWidth"); wide > 400 {
+		t.Errorf("on a screen of 400 pixels the runbook is %d wide", wide)
+	}
+	p.expectNoFaults(t)
+	wide := open(chrome, t, l.url+"runbook", 1280, 900, "light")
+	wide.expectText(t, "h1", "Runbook")
+	wide.picture(t, "runbook")
+	wide.expectNoFaults(t)
 }
 
 // 256 partitions are all there, and the page stays usable.

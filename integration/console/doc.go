@@ -3,7 +3,7 @@
 //
 // What a test cannot judge it leaves to people: every state of the page is kept as a
 // picture in .cache/console (light, dark, narrow, empty, with a broker that is away,
-// without the service, with 256 partitions). Look at them after a change.
+// without the service, one worker of two, with 256 partitions, the runbook). Look at them after a change.
 //
 // The tests carry the build tag integration. None of them may skip.
 package console

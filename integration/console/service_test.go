@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -25,11 +26,10 @@ const token = "token-of-the-console-tests"
 
 // lab is a service on an embedded broker.
 type lab struct {
-	broker  *devbroker.Broker
-	service *app.Service
-	url     string
-	stop    func()
-	client  *kgo.Client
+	broker *devbroker.Broker
+	url    string
+	stop   func()
+	client *kgo.Client
 }
 
 func newLab(t *testing.T, partitions int, environ ...string) *lab {
@@ -39,8 +39,20 @@ func newLab(t *testing.T, partitions int, environ ...string) *lab {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.Close() })
+	l := &lab{broker: b}
+	l.url, l.stop = l.serve(t, environ...)
+	if l.client, err = kgo.NewClient(kgo.SeedBrokers(b.Addrs()...), kgo.DefaultProduceTopic("pulse.signals"), kgo.RecordPartitioner(kgo.ManualPartitioner())); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.client.Close)
+	return l
+}
+
+// serve starts a worker of the lab's group, and tells its page and how to stop it; the test's end does, too.
+func (l *lab) serve(t *testing.T, environ ...string) (url string, stop func()) {
+	t.Helper()
 	c, err := config.Load(append([]string{
-		"PULSE_BROKERS=" + b.Addrs()[0], "PULSE_HTTP_ADDR=127.0.0.1:0", "PULSE_ADMIN_TOKEN=" + token, "PULSE_HEALTH_INTERVAL=1s",
+		"PULSE_BROKERS=" + l.broker.Addrs()[0], "PULSE_HTTP_ADDR=127.0.0.1:0", "PULSE_ADMIN_TOKEN=" + token, "PULSE_HEALTH_INTERVAL=1s",
 	}, environ...), config.NeedBrokers)
 	if err != nil {
 		t.Fatal(err)
@@ -49,22 +61,17 @@ func newLab(t *testing.T, partitions int, environ ...string) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &lab{broker: b, service: s, url: "http://" + s.Addr() + "/"}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	l.stop = sync.OnceFunc(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("service: %v", err)
 		}
 	})
-	t.Cleanup(l.stop)
-	if l.client, err = kgo.NewClient(kgo.SeedBrokers(b.Addrs()...), kgo.DefaultProduceTopic("pulse.signals"), kgo.RecordPartitioner(kgo.ManualPartitioner())); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(l.client.Close)
-	return l
+	t.Cleanup(stop)
+	return "http://" + s.Addr() + "/", stop
 }
 
 func (l *lab) produce(t *testing.T, partition int32, values ...string) {
@@ -91,18 +98,31 @@ func enricher(t *testing.T) string {
 	return "PULSE_ENRICHERS=risk=" + server.URL + "?required=true"
 }
 
-// busy has had something of everything.
+func temperature(id string, partition int32, value int) string {
+	return fmt.Sprintf(`{"id":%q,"name":"air_temperature_%d","value":%d.5,"source":"station"}`, id, partition, value)
+}
+
+// What busy sends: raw signals, forecasts, and three that are bad; one waits, one is a duplicate.
+const (
+	busyRaw       = 160 + 96
+	busyForecasts = 40
+	busyRecords   = busyRaw + busyForecasts + 5
+)
+
+// busy has had something of everything. One of its series is long enough for its detector to know what is usual.
 func (l *lab) busy(t *testing.T) {
 	t.Helper()
 	for i := range 160 {
 		p := int32(i % 8)
-		l.produce(t, p, fmt.Sprintf(`{"id":"%d","name":"air_temperature_%d","value":%d.5,"source":"station"}`, i, p, 12+i%9))
+		l.produce(t, p, temperature(strconv.Itoa(i), p, 12+i%9))
 		if i%4 == 0 {
 			l.produce(t, p, fmt.Sprintf(`{"id":"f%d","name":"index_%d","value":%d,"source":"desk","forecast":{"confidence":0.%d,"symbolic_tag":"hope"}}`, i, p, i, 3+i%7))
 		}
 	}
-	l.produce(t, 1, `{"id":"high","name":"air_temperature_1","value":9000,"source":"station"}`,
-		`{"id":"0","name":"air_temperature_0","value":12.5,"source":"station"}`)
+	for i := range 96 {
+		l.produce(t, 1, temperature("more "+strconv.Itoa(i), 1, 12+i%9))
+	}
+	l.produce(t, 0, temperature("0", 0, 12))
 	l.produce(t, 2, `{"id":"bad","name":"secret_name","value":"secret ten"}`, `secret, no JSON`, `{"id":"bad 2","name":"","value":1}`)
 	l.produce(t, 3, `{"id":"later","name":"secret_later","value":1,"source":"desk"}`)
 }

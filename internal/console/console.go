@@ -2,11 +2,9 @@ package console
 
 import (
 	"context"
-	"embed"
 	"encoding/json"
 	"errors"
 	"net/http"
-	"path"
 	"strconv"
 	"sync"
 	"time"
@@ -159,8 +157,8 @@ func (c *Console) lookedAt(now time.Time) {
 // Pages are the handlers that everybody may ask, by their pattern.
 func (c *Console) Pages() map[string]http.Handler {
 	return map[string]http.Handler{
-		"GET /{$}":          asset("index.html", "text/html; charset=utf-8"),
-		"GET /console.css":  asset("console.css", "text/css; charset=utf-8"),
+		"GET /{$}":          document("index.html"),
+		"GET /runbook":      document("runbook.html"),
 		"GET /console.js":   asset("console.js", "text/javascript; charset=utf-8"),
 		"GET /plots.js":     asset("plots.js", "text/javascript; charset=utf-8"),
 		"GET /icon.svg":     asset("icon.svg", "image/svg+xml"),
@@ -174,27 +172,6 @@ func (c *Console) Guarded() map[string]http.Handler {
 		"GET /api/recent": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w, c.seen.recent()) }),
 		"GET /api/dlq":    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w, c.seen.deadLetters()) }),
 	}
-}
-
-//go:embed assets
-var assets embed.FS
-
-// policy lets the page load what is beside it and nothing else.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
-
-// asset serves a file. It panics when there is no such file (TestPage_IsSmallAndAlone).
-func asset(name, mediaType string) http.Handler {
-	content, err := assets.ReadFile(path.Join("assets", name))
-	if err != nil {
-		panic(err)
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", mediaType)
-		w.Header().Set("Content-Security-Policy", policy)
-		// The reader may be gone; there is nobody to tell.
-		_, _ = w.Write(content)
-	})
 }
 
 // serveOverview answers with all, or with the history after ?after=MILLISECONDS.

@@ -3,6 +3,8 @@ package console
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
@@ -175,6 +177,39 @@ func TestDeadLetters_AreAsTheirSchemaSays(t *testing.T) {
 	}
 }
 
+// The answers of one that has nothing, and more than is kept, and what is too long; the schema takes none that lacks a field.
+func TestRecent_IsAsItsSchemaSays(t *testing.T) {
+	t.Parallel()
+	schema := compiled(t, schemas.Recent())
+	c, _ := testConsole(t, time.Now)
+	expectValid(t, schema, get(t, c.Guarded(), "/api/recent").Body.Bytes())
+	for range keep {
+		c.Watcher().Saw(batch())
+	}
+	long := batch()
+	long.Letters[0].Size = pipeline.MaxSeenBytes + 1
+	c.Watcher().Saw(long)
+	body := get(t, c.Guarded(), "/api/recent").Body
+	expectValid(t, schema, body.Bytes())
+	for _, want := range []string{
+		`{"schema":"pulse.recent/1","results":[{"seq":102,"result":null},{"seq":101,"result":{"name":"` + mark + `"}},{"seq":100,`,
+		`"dead_letters":[{"seq":51,"at":"`, `"message":"` + mark + `","key":"` + mark + `","value":"` + mark + "\uFFFD" + `","cut":true},{"seq":50,`,
+	} {
+		if !strings.Contains(body.String(), want) {
+			t.Errorf("the answer has no %s: %s", want, body)
+		}
+	}
+	for _, field := range []string{"seq", "result", "at", "message", "key", "value", "schema", "dead_letters"} {
+		without, err := jsonschema.UnmarshalJSON(strings.NewReader(strings.ReplaceAll(body.String(), `"`+field+`":`, `"other":`)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if schema.Validate(without) == nil {
+			t.Errorf("the schema takes an answer without %s", field)
+		}
+	}
+}
+
 // Whatever comes, in whatever amount, memory and answers stay small.
 func TestMemory_IsBounded(t *testing.T) {
 	t.Parallel()
@@ -283,8 +318,8 @@ func TestPage_IsSmallAndAlone(t *testing.T) {
 		}
 		w := get(t, c.Pages(), target)
 		total += w.Body.Len()
-		if !strings.HasPrefix(w.Header().Get("Content-Security-Policy"), "default-src 'none'; script-src 'self'; style-src 'self';") {
-			t.Errorf("%s has policy %q", target, w.Header().Get("Content-Security-Policy"))
+		if policy := w.Header().Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s has policy %q", target, policy)
 		}
 		text := strings.ReplaceAll(w.Body.String(), "http://www.w3.org/2000/svg", "")
 		for _, elsewhere := range []string{"http://", "https://", "@import", "url(", " style=", " onclick=", "innerHTML", "eval("} {
@@ -295,6 +330,34 @@ func TestPage_IsSmallAndAlone(t *testing.T) {
 	}
 	if total < 20_000 || total > most {
 		t.Errorf("the page has %d bytes, at most %d are promised", total, most)
+	}
+}
+
+// What a browser needs for the first paint is in the document itself, its policy lets that style through and no other, and scripts
+// come from here alone.
+func TestPage_IsPaintedFromOneAnswer(t *testing.T) {
+	t.Parallel()
+	c, _ := testConsole(t, time.Now)
+	w := get(t, c.Pages(), "/")
+	page, policy := w.Body.String(), w.Header().Get("Content-Security-Policy")
+	styles := regexp.MustCompile(`(?s)<style>(.*?)</style>`).FindAllStringSubmatch(page, -1)
+	if len(styles) != 1 {
+		t.Fatalf("%d styles in the page, want one", len(styles))
+	}
+	hash := sha256.Sum256([]byte(styles[0][1]))
+	want := "script-src 'self'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "';"
+	if !strings.Contains(policy, want) {
+		t.Errorf("policy %q, want %s", policy, want)
+	}
+	for _, waits := range []string{`rel="stylesheet"`, "<img", "@font-face"} {
+		if strings.Contains(page, waits) {
+			t.Errorf("the first paint waits for %s", waits)
+		}
+	}
+	for _, script := range regexp.MustCompile(`<script[^>]*>`).FindAllString(page, -1) {
+		if !strings.Contains(script, " defer>") {
+			t.Errorf("the first paint waits for %s", script)
+		}
 	}
 }
 

@@ -9,7 +9,8 @@ import (
 )
 
 // recent is the answer of /api/recent: what is in the results and dead letters of the
-// overview. It is for who has the token.
+// overview. It is for who has the token. schemas/recent.v1.json describes it
+// (TestRecent_IsAsItsSchemaSays).
 type recent struct {
 	Schema      string          `json:"schema"`
 	Results     []recentResult  `json:"results"`

@@ -10,7 +10,7 @@ const memory = { at: [] };
 for (const key of HISTORY) memory[key] = [];
 let wait = POLL, timer = 0, began = null, latest = null, secrets = null, token = '', asking = false;
 
-const plots = {
+const timePlots = () => ({
   rate: new TimePlot(byId('p-rate'), byId('p-rate-caption'), {
     title: 'Throughput in records a second', format: count, least: 1,
     series: [
@@ -35,14 +35,22 @@ const plots = {
       { key: 'end_to_end_p99_seconds', label: '99 % within', color: 'blue', dash: '6 3' },
     ],
   }),
-};
+});
 
 const MEASURES = {
   trust_score: ['Trust', 'of forecasts', 1], alignment_score: ['Alignment', 'of forecasts', 100], quality_score: ['Quality', 'of raw signals', 1],
   anomaly_score: ['Anomaly', 'of all; 1 is most unusual', 1], recency_score: ['Recency', 'of all; 1 is fresh', 1],
 };
-const histograms = {};
-for (const name in MEASURES) histograms[name] = new Histogram(byId('scores'), ...MEASURES[name]);
+let plots, histograms;
+
+// The first frame has the page without figures, and waits for nothing: what draws them is made behind it. A page that nobody sees has no
+// frames, and begins at once.
+const built = new Promise((done) => {
+  if (document.hidden) done(); else requestAnimationFrame(() => setTimeout(done));
+}).then(() => {
+  plots = timePlots();
+  histograms = Object.fromEntries(Object.entries(MEASURES).map(([name, of]) => [name, new Histogram(byId('scores'), ...of)]));
+});
 
 function say(text) { byId('said').textContent = text; }
 
@@ -74,6 +82,7 @@ async function poll() {
     const overview = await response.json();
     if (overview.schema !== 'pulse.overview/1') throw new Error('the service is of another version: load the page again');
     await openContents(overview);
+    await built;
     latest = overview;
     found();
     render(overview);
@@ -108,6 +117,7 @@ function state(level, text) {
 }
 
 function render(o) {
+  document.body.classList.add('told');
   remember(o);
   const now = Date.parse(o.now);
   put('identity', `group ${o.service.group}${o.service.instance ? ' · instance ' + o.service.instance : ''} · profile ${o.service.profile} · version ${o.service.version} · up ${seconds(o.service.uptime_seconds)}`);
@@ -191,7 +201,7 @@ function renderTiles(o) {
   let i = memory.at.length - 1;
   while (i >= 0 && memory.end_to_end_p50_seconds[i] === null) i--;
   tile('t-e2e', ...split(i < 0 ? '–' : seconds(memory.end_to_end_p50_seconds[i])));
-  put('t-e2e-note', i < 0 ? 'no result yet' : `p50 at ${clock(memory.at[i], true)}; p99 ${seconds(memory.end_to_end_p99_seconds[i])}`);
+  put('t-e2e-note', i < 0 ? 'no result yet' : `p99 ${seconds(memory.end_to_end_p99_seconds[i])}, at ${clock(memory.at[i])}`);
   const waiting = o.tiers.reduce((n, tier) => n + tier.waiting, 0) + o.parked;
   tile('t-retry', ...split(count(waiting)));
   put('t-retry-note', o.parked ? `${count(o.parked)} of them parked behind their series` : 'offsets in retry tiers');
@@ -210,7 +220,7 @@ function renderStart(o) {
 function renderScores(o) {
   for (const s of o.scores) if (histograms[s.name]) histograms[s.name].show(s.counts);
   const a = o.anomalies;
-  put('anomalies', a.scored ? `${count(a.flagged)} of ${count(a.scored)} results are flagged as anomalies (${trim(a.flagged / a.scored * 100)} %).` : 'Nothing was scored yet.');
+  put('anomalies', a.scored ? `${count(a.flagged)} of ${count(a.scored)} results are flagged as anomalies (${trim(a.flagged / a.scored * 100)}\u00a0%).` : 'Nothing was scored yet.');
 }
 
 // rows brings a table body up to date: rows are kept by key, so that what a reader has

@@ -41,6 +41,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end -}}
 
+{{/* Where the runbook can be read. Without a value: from the workers, which serve it; the name is that of their Service. */}}
+{{- define "pulse-scorer.runbook" -}}
+{{- with .Values.runbookBaseURL -}}
+{{- printf "%s/RUNBOOK.md" (trimSuffix "/" .) -}}
+{{- else -}}
+{{- printf "http://%s.%s.svc:%d/runbook" (include "pulse-scorer.fullname" .) .Release.Namespace (int .Values.httpPort) -}}
+{{- end -}}
+{{- end -}}
+
 {{/* GOMEMLIMIT of a memory limit in Mi or Gi; empty for others, which Kubernetes may write in many ways. */}}
 {{- define "pulse-scorer.goMemoryLimit" -}}
 {{- $limit := toString (dig "limits" "memory" "" .Values.resources) -}}
