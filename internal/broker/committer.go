@@ -32,6 +32,7 @@ type committer struct {
 	log     *slog.Logger
 	metrics *metrics
 	now     func() time.Time
+	clock   *brokerClock // shared, has its own lock
 
 	requests chan *transaction
 
@@ -75,7 +76,7 @@ type topicPartition struct {
 
 func newCommitter(c *cluster, set Settings, m *member, deps Deps, mt *metrics) *committer {
 	return &committer{
-		set: set, cluster: c, member: m, log: deps.Log, metrics: mt, now: deps.Now,
+		set: set, cluster: c, member: m, log: deps.Log, metrics: mt, now: deps.Now, clock: &brokerClock{},
 		requests: make(chan *transaction), doubts: make(map[topicPartition]doubt),
 	}
 }
@@ -269,7 +270,9 @@ func (c *committer) open(ctx context.Context, parts []*part) error {
 	asked, other := 0, c.lastEnd.IsZero()
 	err := retryMarkers(ctx, func() error {
 		asked++
-		err := c.cluster.openTransaction(ctx, c.txnID, c.producer, c.set.Group, topics)
+		sent := c.now()
+		begunMs, err := c.cluster.openTransaction(ctx, c.txnID, c.producer, c.set.Group, topics, c.clock.due(sent))
+		c.clock.read(begunMs, sent, c.now())
 		other = other || err != nil && !errors.Is(err, wire.ConcurrentTransactions)
 		return err
 	})
