@@ -136,7 +136,10 @@ func (c *committer) execute(ctx context.Context, tx *transaction) {
 		result = resultSettled
 		c.log.Warn("transaction did not end as asked; finding out what became of it", slog.Any("err", err))
 		c.fresh = c.fresh && !guardReinit
-		if tx.err = c.settle(ctx, tx); tx.err == nil && (final(err) || errors.Is(err, ErrFatal)) {
+		tx.err = c.settle(ctx, tx)
+		// What is refused for want of an ACL is named by the request that needed it: those
+		// that find out what became of the transaction are refused then too, for less.
+		if tx.err == nil && (final(err) || errors.Is(err, ErrFatal)) || denied(tx.err) && denied(err) {
 			tx.err = fatalf("transaction: %w", err)
 		}
 	}
