@@ -32,9 +32,15 @@ const auditPartitions = 2
 // command runs one command of the program in the lab's environment.
 func (l *lab) command(ctx context.Context, t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return l.commandWith(ctx, t, time.Now, args...)
+}
+
+// commandWith is command on a machine with a clock of its own.
+func (l *lab) commandWith(ctx context.Context, t *testing.T, now func() time.Time, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	var out, err bytes.Buffer
 	code = cli.Main(ctx, cli.Process{
-		Args: args, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &err, Now: time.Now,
+		Args: args, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &err, Now: now,
 		Environ: l.environ(),
 	})
 	return code, out.String(), err.String()

@@ -357,3 +357,31 @@ func (m *lagMoments) settled(ctx context.Context, t *testing.T) (lag int64) {
 	}
 	return lag
 }
+
+// An operator's machine whose clock is an hour wrong shows the same ages as any other: they
+// are by the brokers' clock, which is this machine's here.
+func TestLag_CommandIsByTheBrokersClock(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), enrichersHangGuard)
+	defer cancel()
+	l := newLab(ctx, t, kafkatest.Brokers(t), kafkatest.Name("clock"), 1)
+	const age = 20 * time.Second
+	sent := time.Now().Add(-age)
+	record := l.signal(0)
+	record.Timestamp = sent
+	if err := l.client.ProduceSync(ctx, record).FirstErr(); err != nil {
+		t.Fatalf("produce: %v", err)
+	}
+	l.commit(ctx, t, 0, 0)
+	for _, wrong := range []time.Duration{0, time.Hour, -time.Hour} {
+		code, stdout, stderr := l.commandWith(ctx, t, func() time.Time { return time.Now().Add(wrong) }, "lag", "--json")
+		var lags []app.PartitionLag
+		if err := json.Unmarshal([]byte(stdout), &lags); err != nil || code != 0 || len(lags) != 1 || stderr != "" {
+			t.Fatalf("clock wrong by %v: exit %d, %v\n%s%s", wrong, code, err, stdout, stderr)
+		}
+		got, most := lags[0].LagSeconds, time.Since(sent)+time.Second
+		if got < age.Seconds()-1 || got > most.Seconds() {
+			t.Errorf("clock wrong by %v: a record sent %v ago is %v s old", wrong, most, got)
+		}
+	}
+}

@@ -46,14 +46,11 @@ func newLab(ctx context.Context, t *testing.T) *lab {
 	l.write(t, "tls/ca.pem", l.ca.pem)
 	l.write(t, "jwks.json", l.keys.jwks(t))
 	t.Cleanup(func() {
-		// The test's own context has ended by now.
-		down := []string{l.dir}
+		var wipe []string
 		if !t.Failed() {
-			down = append(down, "--wipe")
+			wipe = append(wipe, "--wipe")
 		}
-		if out, err := exec.CommandContext(context.WithoutCancel(ctx), "../kafka/down.sh", down...).CombinedOutput(); err != nil {
-			t.Errorf("stop the broker: %v\n%s", err, out)
-		}
+		l.stop(context.WithoutCancel(ctx), t, wipe...) // the test's own context has ended by now
 	})
 	l.start(ctx, t)
 	var err error
@@ -84,6 +81,14 @@ func (l *lab) start(ctx context.Context, t *testing.T) {
 	if err := up.Run(); err != nil {
 		said, _ := os.ReadFile(log.Name())
 		t.Fatalf("start the broker: %v\n%s", err, said)
+	}
+}
+
+// stop ends the broker.
+func (l *lab) stop(ctx context.Context, t *testing.T, options ...string) {
+	t.Helper()
+	if out, err := exec.CommandContext(ctx, "../kafka/down.sh", append([]string{l.dir}, options...)...).CombinedOutput(); err != nil {
+		t.Errorf("stop the broker: %v\n%s", err, out)
 	}
 }
 

@@ -66,14 +66,43 @@ func (r *running) awaitMetrics(ctx context.Context, t *testing.T, good func(metr
 	}
 }
 
-// metrics is what the service's page has, at the address that its log has told.
+// awaitReady waits until the readiness probe answers with a code.
+func (r *running) awaitReady(ctx context.Context, t *testing.T, code int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, metricsGuard)
+	defer cancel()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		got, said := r.page(ctx, t, "/readyz?verbose")
+		if got == code {
+			return
+		}
+		select {
+		case <-again.C:
+		case ended := <-r.code:
+			t.Fatalf("%s: exit %d before /readyz is %d", r.site.name, ended, code)
+		case <-ctx.Done():
+			t.Fatalf("%s: /readyz is still %d, want %d\n%s", r.site.name, got, code, said)
+		}
+	}
+}
+
+// metrics is what the service's page has.
 func (r *running) metrics(ctx context.Context, t *testing.T) string {
+	t.Helper()
+	_, text := r.page(ctx, t, "/metrics")
+	return text
+}
+
+// page asks the service, at the address that its log has told.
+func (r *running) page(ctx context.Context, t *testing.T, path string) (code int, content string) {
 	t.Helper()
 	text, _ := r.log.since(0)
 	_, text, _ = strings.Cut(text, "msg=starting ")
 	_, addr, _ := strings.Cut(text, "http=")
 	addr, _, _ = strings.Cut(addr, "\n")
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+strings.TrimSpace(addr)+"/metrics", http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+strings.TrimSpace(addr)+path, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,5 +115,5 @@ func (r *running) metrics(ctx context.Context, t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(body)
+	return response.StatusCode, string(body)
 }

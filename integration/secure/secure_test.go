@@ -16,6 +16,7 @@ func TestSecure(t *testing.T) {
 	for name, test := range map[string]func(context.Context, *testing.T, *lab){
 		"Ways": testWays, "WrongCredentials": testWrongCredentials, "Hostname": testHostname,
 		"RotationGoesOn": testRotation, "CertificateRotation": testCertificateRotation, "ACLs": testACLs,
+		"RevokedACLs": testRevoked,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

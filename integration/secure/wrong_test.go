@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -75,8 +76,8 @@ func testHostname(ctx context.Context, t *testing.T, l *lab) {
 }
 
 // testRotation: the password is renewed at the broker first, then in the file. What is
-// refused meanwhile stops nothing, and is one line in the log. A file that is broken is
-// another, and changes nothing.
+// refused meanwhile stops nothing, is one line in the log, and after a while makes the
+// service not ready. A file that is broken is another line, and changes nothing.
 func testRotation(ctx context.Context, t *testing.T, l *lab) {
 	l.scramUser(ctx, t, "dave", "old-secret")
 	file := l.write(t, "dave", []byte("old-secret\n"))
@@ -89,11 +90,13 @@ func testRotation(ctx context.Context, t *testing.T, l *lab) {
 
 	l.scramUser(ctx, t, "dave", "new-secret")
 	service.await(ctx, t, 0, 1, "do not accept each other any more")
+	service.awaitReady(ctx, t, http.StatusServiceUnavailable)
 	from := service.log.length()
 	l.write(t, "dave", []byte("new-secret\n"))
 	service.await(ctx, t, from, 1, "file has changed")
 	s.plain().must(ctx, t, signals(10, 10), "produce", "-")
 	s.expectScored(ctx, t, 20)
+	service.awaitReady(ctx, t, http.StatusOK)
 
 	from = service.log.length()
 	l.write(t, "dave", []byte("\n"))

@@ -20,8 +20,8 @@ type PartitionLag struct {
 	End       int64 `json:"end"`
 	// Lag is in offsets, as Kafka's own tools count it.
 	Lag int64 `json:"lag"`
-	// LagSeconds is the age of the next record that can be processed; 0 when
-	// there is none.
+	// LagSeconds is the age of the next record that can be processed, by the
+	// brokers' clock where they tell it; 0 when there is none.
 	LagSeconds float64 `json:"lag_seconds"`
 	// Owner is the member that has the partition, member@host; empty when
 	// nobody has.
@@ -34,17 +34,24 @@ type PartitionLag struct {
 	NextNotBefore *time.Time `json:"next_not_before,omitempty"`
 }
 
-// Lag asks for the lag of an environment's group on each partition.
-func Lag(ctx context.Context, c config.Config, now func() time.Time) ([]PartitionLag, error) {
+// Lag asks for the lag of an environment's group on each partition. Seconds are by
+// the brokers' clock; ownClock is why they are by now instead, nil when they are not.
+func Lag(ctx context.Context, c config.Config, now func() time.Time) (lags []PartitionLag, ownClock, err error) {
 	look, err := newInspector(c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer look.Close()
 	n, err := look.Partitions(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	ahead, ownClock := look.Clock(ctx, now)
+	lags, err = lagsOf(ctx, c, look, n, func() time.Time { return now().Add(ahead) })
+	return lags, ownClock, err
+}
+
+func lagsOf(ctx context.Context, c config.Config, look *broker.Inspector, n int32, now func() time.Time) ([]PartitionLag, error) {
 	group, err := look.Group(ctx)
 	if err != nil {
 		return nil, err

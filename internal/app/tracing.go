@@ -112,10 +112,11 @@ const lastSpans = 3 * time.Second
 
 // startTracing begins to trace if the environment asks for it. stop sends what is left.
 func (s *Service) startTracing(ctx context.Context) (t *tracer, stop func(), err error) {
-	if !s.config.Tracing() {
+	protocol := s.config.Tracing()
+	if protocol == "" {
 		return nil, func() {}, nil
 	}
-	tracing, err := ops.NewTracing(ctx, s.deps.Build, s.config.Group, s.deps.Log)
+	tracing, err := ops.NewTracing(ctx, protocol, s.deps.Build, s.config.Group, s.deps.Log)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,10 +1,12 @@
 package app
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,7 +16,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/otel/trace/noop"
+	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
 	"pulse-scorer/internal/config"
@@ -25,6 +29,8 @@ import (
 
 // collector is an OpenTelemetry collector that keeps what it is sent.
 type collector struct {
+	collectorpb.UnimplementedTraceServiceServer
+
 	mu    sync.Mutex // guards spans
 	spans []*tracepb.Span
 }
@@ -32,8 +38,7 @@ type collector struct {
 // ServeHTTP implements http.Handler.
 func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
-	// The request has the same form as TracesData (opentelemetry-proto, trace_service.proto).
-	var request tracepb.TracesData
+	var request collectorpb.ExportTraceServiceRequest
 	if err == nil {
 		err = proto.Unmarshal(body, &request)
 	}
@@ -41,6 +46,16 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
+	c.keep(&request)
+}
+
+// Export implements collectorpb.TraceServiceServer.
+func (c *collector) Export(_ context.Context, request *collectorpb.ExportTraceServiceRequest) (*collectorpb.ExportTraceServiceResponse, error) {
+	c.keep(request)
+	return &collectorpb.ExportTraceServiceResponse{}, nil
+}
+
+func (c *collector) keep(request *collectorpb.ExportTraceServiceRequest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, resource := range request.GetResourceSpans() {
@@ -48,6 +63,31 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			c.spans = append(c.spans, scope.GetSpans()...)
 		}
 	}
+}
+
+// listen starts the collector for a protocol, and gives its endpoint.
+func (c *collector) listen(t *testing.T, protocol string) string {
+	t.Helper()
+	if protocol != "grpc" {
+		server := httptest.NewServer(c)
+		t.Cleanup(server.Close)
+		return server.URL
+	}
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	collectorpb.RegisterTraceServiceServer(server, c)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		server.Stop()
+		if err := <-served; err != nil {
+			t.Errorf("collector: %v", err)
+		}
+	})
+	return "http://" + listener.Addr().String()
 }
 
 func attributesOf(s *tracepb.Span) map[string]any {
@@ -72,11 +112,20 @@ const (
 // to the sender, and the enricher is handed the trace of the try. A signal whose sender
 // does not sample, and one without a trace, have none.
 func TestTracing_EachTryLinksToTheSender(t *testing.T) {
-	var got collector
-	endpoint := httptest.NewServer(&got)
-	t.Cleanup(endpoint.Close)
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.URL)
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
+	for _, protocol := range []string{"", "http/protobuf", "grpc"} {
+		t.Run("protocol "+protocol, func(t *testing.T) {
+			var got collector
+			endpoint := got.listen(t, protocol)
+			t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+			got.followTries(t, protocol, endpoint)
+		})
+	}
+}
+
+// followTries has a service trace to the collector.
+func (c *collector) followTries(t *testing.T, protocol, endpoint string) {
+	t.Helper()
 	b, err := devbroker.Start(devbroker.Settings{Topics: []devbroker.Topic{{Name: "pulse.signals", Partitions: 1}}})
 	if err != nil {
 		t.Fatal(err)
@@ -98,14 +147,15 @@ func TestTracing_EachTryLinksToTheSender(t *testing.T) {
 		_, _ = io.WriteString(w, `{}`)
 	}))
 	t.Cleanup(risk.Close)
-	c, err := config.Load([]string{
-		"PULSE_BROKERS=" + b.Addrs()[0], "PULSE_HTTP_ADDR=127.0.0.1:0", "PULSE_RETRY_DELAYS=100ms", "OTEL_EXPORTER_OTLP_ENDPOINT=" + endpoint.URL,
+	set, err := config.Load([]string{
+		"PULSE_BROKERS=" + b.Addrs()[0], "PULSE_HTTP_ADDR=127.0.0.1:0", "PULSE_RETRY_DELAYS=100ms", "OTEL_EXPORTER_OTLP_ENDPOINT=" + endpoint,
+		"OTEL_EXPORTER_OTLP_PROTOCOL=" + protocol,
 		"PULSE_ENRICHERS=risk=" + risk.URL + "?required=true",
 	}, config.NeedBrokers)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewService(t.Context(), c, Deps{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Build: ops.Build{Version: "1.2.3"}, Now: time.Now})
+	s, err := NewService(t.Context(), set, Deps{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Build: ops.Build{Version: "1.2.3"}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,9 +178,9 @@ func TestTracing_EachTryLinksToTheSender(t *testing.T) {
 	}
 	awaitScored(t, s, 4)
 	stop() // sends the last spans
-	got.expectTries(t)
+	c.expectTries(t)
 	for i, traceparent := range handed {
-		if trace := hex.EncodeToString(got.spans[i].GetTraceId()); !strings.HasPrefix(traceparent, "00-"+trace+"-") {
+		if trace := hex.EncodeToString(c.spans[i].GetTraceId()); !strings.HasPrefix(traceparent, "00-"+trace+"-") {
 			t.Errorf("try %d: the enricher was handed %q, want the try's own trace %s", i+1, traceparent, trace)
 		}
 	}

@@ -23,6 +23,9 @@ const (
 // brokers is what the answer to the first question, about the topics, says of them:
 // whether there was one, and whether each partition of ours has a leader.
 func (w *watch) brokers(ctx context.Context, g *generation, answer error) Check {
+	if denied(answer) {
+		return check(checkBroker, answer)
+	}
 	if answer != nil {
 		return check(checkBroker, fmt.Errorf("no broker answers; are PULSE_BROKERS right and the brokers up?: %w", answer))
 	}

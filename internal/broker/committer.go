@@ -32,6 +32,7 @@ type committer struct {
 	log     *slog.Logger
 	metrics *metrics
 	now     func() time.Time
+	clock   *brokerClock // shared, has its own lock
 
 	requests chan *transaction
 
@@ -75,7 +76,7 @@ type topicPartition struct {
 
 func newCommitter(c *cluster, set Settings, m *member, deps Deps, mt *metrics) *committer {
 	return &committer{
-		set: set, cluster: c, member: m, log: deps.Log, metrics: mt, now: deps.Now,
+		set: set, cluster: c, member: m, log: deps.Log, metrics: mt, now: deps.Now, clock: &brokerClock{},
 		requests: make(chan *transaction), doubts: make(map[topicPartition]doubt),
 	}
 }
@@ -135,7 +136,10 @@ func (c *committer) execute(ctx context.Context, tx *transaction) {
 		result = resultSettled
 		c.log.Warn("transaction did not end as asked; finding out what became of it", slog.Any("err", err))
 		c.fresh = c.fresh && !guardReinit
-		if tx.err = c.settle(ctx, tx); tx.err == nil && (final(err) || errors.Is(err, ErrFatal)) {
+		tx.err = c.settle(ctx, tx)
+		// What is refused for want of an ACL is named by the request that needed it: those
+		// that find out what became of the transaction are refused then too, for less.
+		if tx.err == nil && (final(err) || errors.Is(err, ErrFatal)) || denied(tx.err) && denied(err) {
 			tx.err = fatalf("transaction: %w", err)
 		}
 	}
@@ -269,7 +273,9 @@ func (c *committer) open(ctx context.Context, parts []*part) error {
 	asked, other := 0, c.lastEnd.IsZero()
 	err := retryMarkers(ctx, func() error {
 		asked++
-		err := c.cluster.openTransaction(ctx, c.txnID, c.producer, c.set.Group, topics)
+		sent := c.now()
+		begunMs, err := c.cluster.openTransaction(ctx, c.txnID, c.producer, c.set.Group, topics, c.clock.due(sent))
+		c.clock.read(begunMs, sent, c.now())
 		other = other || err != nil && !errors.Is(err, wire.ConcurrentTransactions)
 		return err
 	})

@@ -167,4 +167,14 @@
 //   - A transaction that came of a tier need not move the input. So all offsets are
 //     compared to find out what became of it, and of what a dead owner has left only a
 //     first try is a witness (oldest.go).
+//   - Lag in seconds is by the brokers' clock: a worker whose clock is wrong would raise
+//     an alarm, or none. The protocol has no request for a time, but the coordinator
+//     stamps each transaction with its own as it begins, and says so; that is asked
+//     in the exchange that begins one, at most once in ten seconds, with the rights
+//     that the service has anyway (clock.go; Lag_IsByTheBrokersClock). The limits: the
+//     coordinator stands for all brokers, whose clocks should agree; what is known is
+//     exact to the duration of that exchange, and as old as the last transaction: a
+//     clock that is set while nothing can be committed is seen afterwards. The other
+//     side is the record's timestamp, which is the producer's clock unless the topic has
+//     LogAppendTime. Command lag writes no transaction and asks the quorum's leader.
 package broker

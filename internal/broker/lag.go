@@ -21,7 +21,7 @@ func (e *Engine) observe(now time.Time) {
 			continue
 		}
 		records := t.lag()
-		seconds[t.id] = t.lagSeconds(records, now)
+		seconds[t.id] = t.lagSeconds(records, e.committer.clock.at(now))
 		e.metrics.lag(e.set.Topics.Input, t.id, records, seconds[t.id])
 		if !t.ready() {
 			continue
@@ -77,7 +77,7 @@ func (t *task) lag() int64 { return t.behind() }
 // lagSeconds is the age of the oldest record that is not committed and can be
 // processed: what an open transaction upstream holds back cannot. Before it
 // has been read nobody knows its timestamp; then it is the time since lag was
-// first seen.
+// first seen. now is the brokers' (brokerClock).
 func (t *task) lagSeconds(records int64, now time.Time) float64 {
 	if records == 0 || t.stable >= 0 && t.stable <= t.base {
 		t.behindSince = time.Time{}

@@ -43,7 +43,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		}, []string{"topic", "partition"}),
 		lagSeconds: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "pulse_consumer_lag_seconds",
-			Help: "Age of the next record to process of an input partition: this process's clock less the record's Kafka timestamp, or, before the first of a backlog has been read, less the time at which lag was first seen; 0 when there is none that can be processed. Rises with the clock while nothing is committed. What waits in retry tiers is no lag.",
+			Help: "Age of the next record to process of an input partition: the brokers' clock less the record's Kafka timestamp, or, before the first of a backlog has been read, less the time at which lag was first seen; 0 when there is none that can be processed. Rises with the clock while nothing is committed. What waits in retry tiers is no lag.",
 		}, []string{"topic", "partition"}),
 		transactions: newTransactions(),
 		restores: prometheus.NewHistogram(prometheus.HistogramOpts{

@@ -49,7 +49,8 @@ type task struct {
 	// sequence counts the task's transactions.
 	sequence int64
 	// sealedOldest is the timestamp of the oldest record that is in a
-	// transaction, 0 for none; behindSince is when lag was first seen.
+	// transaction, 0 for none; behindSince is when lag was first seen, by the
+	// brokers' clock.
 	sealedOldest int64
 	behindSince  time.Time
 	// processing is the chunk that an outstanding order refers to. Its

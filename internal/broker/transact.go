@@ -35,8 +35,12 @@ func (c *cluster) fence(ctx context.Context, txnID string, timeout time.Duration
 }
 
 // openTransaction adds partitions and the group's offsets to the transaction,
-// both in one exchange.
-func (c *cluster) openTransaction(ctx context.Context, txnID string, p producerID, group string, topics map[string][]int32) error {
+// both in one exchange. With clock it asks there too when the coordinator has begun the
+// transaction by its own clock, in milliseconds since 1970; else, and where the
+// coordinator does not say, that is -1.
+func (c *cluster) openTransaction(
+	ctx context.Context, txnID string, p producerID, group string, topics map[string][]int32, clock bool,
+) (begunMs int64, err error) {
 	add := &wire.AddPartitionsToTxnRequest{TransactionalID: txnID, ProducerID: p.id, ProducerEpoch: p.epoch}
 	for _, t := range slices.Sorted(maps.Keys(topics)) {
 		add.Topics = append(add.Topics, wire.TopicPartitions{Topic: t, Partitions: topics[t]})
@@ -44,19 +48,44 @@ func (c *cluster) openTransaction(ctx context.Context, txnID string, p producerI
 	offsets := &wire.AddOffsetsToTxnRequest{TransactionalID: txnID, ProducerID: p.id, ProducerEpoch: p.epoch, Group: group}
 	node, err := c.coordinator(ctx, wire.TransactionCoordinator, txnID)
 	if err != nil {
-		return err
+		return unknownTime, err
 	}
 	first, second := c.correlation.Add(1), c.correlation.Add(1)
 	frame := add.Append(make([]byte, 0, 2*usualFrame), first, c.clientID)
 	frame = offsets.Append(frame, second, c.clientID)
-	answers, err := c.send(ctx, &exchange{api: int16(add.API()), node: node, frames: [][]byte{frame}, count: 2})
+	x, third := &exchange{api: int16(add.API()), node: node, count: 2}, int32(0)
+	if clock {
+		third, x.count = c.correlation.Add(1), 3
+		frame = (&wire.DescribeTransactionsRequest{TransactionalIDs: []string{txnID}}).Append(frame, third, c.clientID)
+	}
+	x.frames = [][]byte{frame}
+	answers, err := c.send(ctx, x)
 	if err == nil {
 		err = openAnswers(group, first, second, answers)
 	}
 	if moved(err) {
 		c.forget(coordinatorKey{wire.TransactionCoordinator, txnID})
 	}
-	return err
+	if err != nil || !clock {
+		return unknownTime, err
+	}
+	return begun(third, answers[2])
+}
+
+// unknownTime is a time, in milliseconds, that nobody has told.
+const unknownTime = -1
+
+// begun is when a transaction has begun. That it is not told, for whatever reason, is
+// no reason not to go on: it is a figure for people.
+func begun(id int32, answer []byte) (int64, error) {
+	var res wire.DescribeTransactionsResponse
+	if err := res.Decode(id, answer); err != nil {
+		return unknownTime, err
+	}
+	if len(res.Transactions) == 1 && res.Transactions[0].Code == 0 {
+		return res.Transactions[0].StartMs, nil
+	}
+	return unknownTime, nil
 }
 
 func openAnswers(group string, first, second int32, answers [][]byte) error {

@@ -207,7 +207,8 @@ func (t *Transactor) write(ctx context.Context, partition int32, offset int64) e
 		}
 	}
 	err := retry(ctx, func() error {
-		return t.cluster.openTransaction(ctx, t.set.Group, t.producer, t.set.Group, topics)
+		_, err := t.cluster.openTransaction(ctx, t.set.Group, t.producer, t.set.Group, topics, false)
+		return err
 	})
 	if err != nil {
 		return undone("add partitions to transaction", err)

@@ -117,6 +117,11 @@ func TestAudit_BalancesWhatTheServiceDid(t *testing.T) { //nolint:cyclop // one 
 			t.Errorf("lag %+v", l)
 		}
 	}
+	// The embedded broker tells no time: whoever reads the ages is told whose they are.
+	table := runWith(t.Context(), nil, at(b), commands(), "lag")
+	if table.code != 0 || strings.Count(table.stderr, "\n") != 1 || !strings.Contains(table.stderr, "this machine's clock") {
+		t.Errorf("%+v, want a line about the clock", table)
+	}
 	if sum := audit.Total(more.Partitions); sum.Waiting != 7 || behind != 7 || sum.In != 7 {
 		t.Errorf("waiting %d, lag %d", sum.Waiting, behind)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -24,10 +25,12 @@ end of the partition, the difference in records and in seconds, and the member
 that works on it. It asks the brokers, so no worker needs to be up.
 
 A lag in records counts offsets as Kafka's own tools do. In seconds it is the
-age of the next record to process by the clock of this machine, 0 when there is
-none: what an open transaction upstream holds back cannot be processed yet. What waits in a retry
-tier is no lag: it is shown below, with the time before which the next record of
-the tier is not tried.`,
+age of the next record to process by the brokers' clock, 0 when there is none: what
+an open transaction upstream holds back cannot be processed yet. To tell their
+clock, the brokers want the operation Describe on the cluster; without it, or
+with ZooKeeper, ages are by the clock of this machine, and stderr says so. What waits
+in a retry tier is no lag: it is shown below, with the time before which the next
+record of the tier is not tried.`,
 		Example: `  PULSE_BROKERS=localhost:9092 pulse-scorer lag
   pulse-scorer lag --json | jq 'map(.lag) | add'`,
 		Args: cobra.NoArgs,
@@ -36,8 +39,11 @@ the tier is not tried.`,
 			if err != nil {
 				return err
 			}
-			lags, err := app.Lag(command.Context(), c, p.Now)
+			lags, ownClock, err := app.Lag(command.Context(), c, p.Now)
 			if err != nil {
+				return err
+			}
+			if err := noteClock(p.Stderr, lags, ownClock); err != nil {
 				return err
 			}
 			if asJSON {
@@ -48,6 +54,18 @@ the tier is not tried.`,
 	}
 	command.Flags().BoolVar(&asJSON, "json", false, "as JSON")
 	return command
+}
+
+// noteClock says whose clock ages are by, when it is not the brokers' and there are any.
+func noteClock(out io.Writer, lags []app.PartitionLag, ownClock error) error {
+	aged := slices.ContainsFunc(lags, func(l app.PartitionLag) bool { return l.LagSeconds > 0 })
+	if ownClock == nil || !aged {
+		return nil
+	}
+	if _, err := fmt.Fprintf(out, "ages are by this machine's clock: the brokers do not tell theirs (%v)\n", ownClock); err != nil {
+		return fmt.Errorf("write note: %w", err)
+	}
+	return nil
 }
 
 func writeLags(out io.Writer, lags []app.PartitionLag) error {

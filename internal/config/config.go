@@ -92,15 +92,16 @@ type Config struct {
 
 	// given holds the variables that were set, by full name.
 	given map[string]bool
-	// traced: the OpenTelemetry variables ask for spans; unmet is what they ask for that
-	// there is not.
-	traced bool
+	// traced is the protocol by which the OpenTelemetry variables ask for spans; unmet is
+	// what they ask for that there is not.
+	traced string
 	unmet  *Fault
 }
 
 // Given reports whether variable (full name) was set to something.
 func (c Config) Given(variable string) bool { return c.given[variable] }
 
-// Tracing reports whether the OpenTelemetry variables ask for spans (OTEL_TRACES_EXPORTER,
-// OTEL_EXPORTER_OTLP_ENDPOINT and their kin).
-func (c Config) Tracing() bool { return c.traced }
+// Tracing is the protocol by which the OpenTelemetry variables ask for spans
+// (OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT and their kin), as
+// OTEL_EXPORTER_OTLP_PROTOCOL names it: grpc or http/protobuf; empty when they do not.
+func (c Config) Tracing() string { return c.traced }

@@ -346,30 +346,33 @@ func TestLoad_ParityHasASourceOfItsOwn(t *testing.T) {
 // Tracing is on when the standard variables name an exporter that there is.
 func TestTracing_AsTheStandardVariablesSay(t *testing.T) {
 	t.Parallel()
-	const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT=http://x"
+	const endpoint, http = "OTEL_EXPORTER_OTLP_ENDPOINT=http://x", "http/protobuf"
 	for _, tt := range []struct {
 		environ []string
-		on      bool
+		by      string
 		warns   string
 	}{
-		{nil, false, ""},
-		{[]string{endpoint}, true, ""},
-		{[]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://x"}, true, ""},
-		{[]string{"OTEL_TRACES_EXPORTER=otlp"}, true, ""},
-		{[]string{endpoint, "OTEL_TRACES_EXPORTER=none"}, false, ""},
-		{[]string{endpoint, "OTEL_SDK_DISABLED=TRUE"}, false, ""},
-		{[]string{endpoint, "OTEL_TRACES_EXPORTER=console"}, false, "OTEL_TRACES_EXPORTER"},
-		{[]string{endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}, false, "OTEL_EXPORTER_OTLP_PROTOCOL"},
-		{[]string{endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf"}, true, ""},
-		{[]string{"OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}, false, ""},
+		{nil, "", ""},
+		{[]string{endpoint}, http, ""},
+		{[]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://x"}, http, ""},
+		{[]string{"OTEL_TRACES_EXPORTER=otlp"}, http, ""},
+		{[]string{endpoint, "OTEL_TRACES_EXPORTER=none"}, "", ""},
+		{[]string{endpoint, "OTEL_SDK_DISABLED=TRUE"}, "", ""},
+		{[]string{endpoint, "OTEL_TRACES_EXPORTER=console"}, "", "OTEL_TRACES_EXPORTER"},
+		{[]string{endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}, "grpc", ""},
+		{[]string{endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=grpc"}, "grpc", ""},
+		{[]string{endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=http/json"}, "", "OTEL_EXPORTER_OTLP_PROTOCOL"},
+		{[]string{endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/json"}, "", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"},
+		{[]string{endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf"}, http, ""},
+		{[]string{"OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}, "", ""},
 	} {
 		c := mustLoad(t, tt.environ...)
 		warns := ""
 		for _, w := range c.Warnings() {
 			warns += w.Variable
 		}
-		if c.Tracing() != tt.on || warns != tt.warns {
-			t.Errorf("%q: tracing %v with warning %q, want %v with %q", tt.environ, c.Tracing(), warns, tt.on, tt.warns)
+		if c.Tracing() != tt.by || warns != tt.warns {
+			t.Errorf("%q: tracing by %q with warning %q, want %q with %q", tt.environ, c.Tracing(), warns, tt.by, tt.warns)
 		}
 	}
 }

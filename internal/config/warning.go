@@ -34,34 +34,45 @@ func (c Config) Warnings() []Fault {
 	return w.list
 }
 
-// tracing tells whether the OpenTelemetry variables ask for spans, and the variable that
-// asks for what there is not. These are set for whole clusters, so they are no reason not
-// to start.
-func tracing(values map[string]string) (on bool, unmet *Fault) {
+// tracing is the protocol by which the OpenTelemetry variables ask for spans, empty when
+// they do not, and the variable that asks for what there is not. These are set for whole
+// clusters, so they are no reason not to start.
+func tracing(values map[string]string) (protocol string, unmet *Fault) {
 	if strings.EqualFold(values["OTEL_SDK_DISABLED"], "true") {
-		return false, nil
+		return "", nil
 	}
 	exporter := values["OTEL_TRACES_EXPORTER"]
 	switch {
 	case exporter == "none":
-		return false, nil
+		return "", nil
 	case exporter != "" && exporter != "otlp":
-		return false, &Fault{"OTEL_TRACES_EXPORTER", "only otlp and none are known; there are no spans"}
+		return "", &Fault{"OTEL_TRACES_EXPORTER", "only otlp and none are known; there are no spans"}
 	case exporter == "" && values["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] == "" && values["OTEL_EXPORTER_OTLP_ENDPOINT"] == "":
-		return false, nil
+		return "", nil
 	}
+	// The first one that is set counts.
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
 		switch protocol := values[name]; protocol {
 		case "":
 			continue
-		case "http/protobuf":
+		case traceGRPC, traceHTTP:
+			return protocol, nil
 		default:
-			return false, &Fault{name, "only http/protobuf is spoken; there are no spans: set it, with the collector's HTTP port (4318)"}
+			return "", &Fault{name, fmt.Sprintf(
+				"only %s (port 4317) and %s (port 4318) are spoken; there are no spans: set one of them, with the collector's port",
+				traceGRPC, traceHTTP,
+			)}
 		}
-		break // the first one that is set counts
 	}
-	return true, nil
+	return traceHTTP, nil
 }
+
+// The protocols of OTEL_EXPORTER_OTLP_PROTOCOL that are spoken; OpenTelemetry recommends
+// the second as the default (its exporter specification, "Specify Protocol").
+const (
+	traceGRPC = "grpc"
+	traceHTTP = "http/protobuf"
+)
 
 // String is the fault in one line.
 func (f Fault) String() string {

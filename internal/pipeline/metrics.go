@@ -40,7 +40,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}, []string{"source"}),
 		trust: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "pulse_signal_trust_score", Help: "Trust scores of results, observed once a result when its batch has committed. Forecasts that could not be scored have none.",
-			Buckets: prometheus.LinearBuckets(0.05, 0.05, 20),
+			Buckets: twentieths(),
 		}),
 		letters: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pulse_dead_letters_total", Help: "Rises by one for each dead letter, when its batch has committed, by error class.",
@@ -80,6 +80,18 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	}
 	r.MustRegister(m.ingested, m.trust, m.letters, m.failures, m.misplaced, m.endToEnd, m.enrichment, m.unlearned, m.remembered, records, durations)
 	return m
+}
+
+// twentieths are the buckets of scores from 0 to 1. prometheus.LinearBuckets adds up, and what
+// it gives is not what one would ask for: 0.15000000000000002, and 0.39999999999999997, so
+// that a score of 0.4 would count as more than that.
+func twentieths() []float64 {
+	const steps = 20
+	bounds := make([]float64, steps)
+	for i := range bounds {
+		bounds[i] = float64(i+1) / steps
+	}
+	return bounds
 }
 
 // committed adds a batch that has become visible.

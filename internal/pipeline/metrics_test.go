@@ -106,6 +106,38 @@ func TestMetrics_CountOnlyWhatHasCommitted(t *testing.T) {
 	}
 }
 
+// The buckets are steps of 0.05 as people write them: le="0.15", not what adding up 0.05
+// gives. A score on a bound, which scores of three decimals often are, belongs below it.
+func TestMetrics_TrustScoresFallIntoStepsOfATwentieth(t *testing.T) {
+	t.Parallel()
+	r := prometheus.NewRegistry()
+	m := NewMetrics(r)
+	bounds := []float64{0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1}
+	for _, score := range bounds {
+		m.trust.Observe(score)
+	}
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "pulse_signal_trust_score" {
+			continue
+		}
+		buckets := f.GetMetric()[0].GetHistogram().GetBucket()
+		if len(buckets) != len(bounds) {
+			t.Fatalf("%d buckets, want %d", len(buckets), len(bounds))
+		}
+		for i, b := range buckets {
+			if b.GetUpperBound() != bounds[i] || b.GetCumulativeCount() != uint64(i+1) {
+				t.Errorf("bucket %d: le=%v with %d of the scores on bounds, want le=%v with %d", i, b.GetUpperBound(), b.GetCumulativeCount(), bounds[i], i+1)
+			}
+		}
+		return
+	}
+	t.Error("there is no pulse_signal_trust_score")
+}
+
 // The open batch counts with its own commit, though it is computed while the
 // sealed one is on its way.
 func TestMetrics_KeepOverlappingBatchesApart(t *testing.T) {

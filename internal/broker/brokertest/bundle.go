@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -26,6 +27,8 @@ type bundle struct {
 	topology broker.Topology
 	group    string
 	tasks    int32
+	// ahead is how far the clocks of engines that are started are before this machine's.
+	ahead time.Duration
 	// inputs are the records that must be processed, in order, by task.
 	inputs map[int32][]*kgo.Record
 }

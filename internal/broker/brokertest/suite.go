@@ -73,6 +73,7 @@ func cases() []testCase {
 		{"Input_AbortedIsNotProcessed", abortedInput},
 		{"Input_OpenTransactionHoldsBack", openInput},
 		{"Offsets_PassMarkersWhenIdle", idleOffsets},
+		{"Lag_IsByTheBrokersClock", lagByBrokersClock},
 		{"Offsets_ResetByAnOperatorIsFollowed", operatorReset},
 		{"Offsets_OutOfRangeGoesToTheLogStart", outOfRange},
 		{"Offsets_OutOfRangeWhileServingIsCounted", outOfRangeServing},

@@ -78,7 +78,7 @@ func (b *bundle) startOn(n *network, newTask func(int32) broker.Task, change ...
 		broker.Connection{Brokers: b.cluster.Brokers, ClientID: "suite", Dial: w.network.dial}, set,
 		broker.Deps{
 			Log:      slog.New(slog.NewTextHandler(b.t.Output(), nil)).With(slog.String("group", b.group)),
-			Registry: w.registry, NewTask: newTask, Now: time.Now,
+			Registry: w.registry, NewTask: newTask, Now: func() time.Time { return time.Now().Add(b.ahead) },
 		})
 	if err != nil {
 		b.t.Fatalf("engine: %v", err)

@@ -29,6 +29,7 @@ const (
 	EndTxn               APIKey = 26
 	TxnOffsetCommit      APIKey = 28
 	SaslAuthenticate     APIKey = 36
+	DescribeQuorum       APIKey = 55
 	DescribeTransactions APIKey = 65
 )
 
@@ -59,6 +60,7 @@ var specs = map[APIKey]spec{
 	TxnOffsetCommit:    {"TxnOffsetCommit", 3, true},
 
 	DescribeTransactions: {"DescribeTransactions", 0, true},
+	DescribeQuorum:       {"DescribeQuorum", 1, true},
 
 	SaslHandshake:    {"SaslHandshake", 1, false},
 	SaslAuthenticate: {"SaslAuthenticate", 1, false},

@@ -69,7 +69,10 @@ func operation(api APIKey, code ErrorCode) string {
 		}
 		return read
 	case ClusterAuthorizationFailed:
-		return "IdempotentWrite" // InitProducerId, the one API here that may answer it
+		if api == DescribeQuorum {
+			return describe
+		}
+		return "IdempotentWrite" // InitProducerId, the one other API here that may answer it
 	}
 	switch api {
 	case Produce, AddPartitionsToTxn:

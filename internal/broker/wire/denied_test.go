@@ -26,6 +26,7 @@ func TestDenied_NamesOperationAndResource(t *testing.T) {
 		{wire.FindCoordinator, wire.TransactionalIDAuthorizationFailed, "--operation Write --transactional-id name"},
 		{wire.InitProducerID, wire.TransactionalIDAuthorizationFailed, "--operation Write --transactional-id name"},
 		{wire.DescribeTransactions, wire.TransactionalIDAuthorizationFailed, "--operation Describe --transactional-id name"},
+		{wire.DescribeQuorum, wire.ClusterAuthorizationFailed, "--operation Describe --cluster"},
 		{wire.InitProducerID, wire.ClusterAuthorizationFailed, "--operation IdempotentWrite --cluster"},
 	} {
 		err := wire.Denied(c.api, c.code, "name")

@@ -137,6 +137,12 @@ func requests() map[string]struct {
 			&wire.DescribeTransactionsRequest{TransactionalIDs: []string{"t", "other"}},
 			version(&kmsg.DescribeTransactionsRequest{TransactionalIDs: []string{"t", "other"}}),
 		},
+		"describe quorum": {
+			&wire.DescribeQuorumRequest{},
+			version(&kmsg.DescribeQuorumRequest{Topics: []kmsg.DescribeQuorumRequestTopic{{
+				Topic: "__cluster_metadata", Partitions: []kmsg.DescribeQuorumRequestTopicPartition{{Partition: 0}},
+			}}}),
+		},
 		"offset fetch": {
 			&wire.OffsetFetchRequest{Group: "g", Topics: topics, Stable: true},
 			version(&kmsg.OffsetFetchRequest{

@@ -289,6 +289,26 @@ func groupResponses() map[string]responseCase {
 				{Code: 105, TransactionalID: "other", StartMs: -1},
 			}},
 		},
+		"describe quorum": {
+			wire.DescribeQuorum,
+			&kmsg.DescribeQuorumResponse{ErrorCode: 1, Topics: []kmsg.DescribeQuorumResponseTopic{{
+				Topic: "__cluster_metadata", Partitions: []kmsg.DescribeQuorumResponseTopicPartition{{
+					Partition: 2, ErrorCode: 3, LeaderID: 4, LeaderEpoch: 5, HighWatermark: 6,
+					CurrentVoters: []kmsg.DescribeQuorumResponseTopicPartitionReplicaState{
+						{ReplicaID: 7, LogEndOffset: 8, LastFetchTimestamp: 9, LastCaughtUpTimestamp: 10},
+						{ReplicaID: 4, LogEndOffset: 11, LastFetchTimestamp: 12, LastCaughtUpTimestamp: 13},
+					},
+					Observers: []kmsg.DescribeQuorumResponseTopicPartitionReplicaState{
+						{ReplicaID: 14, LogEndOffset: 15, LastFetchTimestamp: -1, LastCaughtUpTimestamp: -1},
+					},
+				}},
+			}}},
+			&wire.DescribeQuorumResponse{Code: 1, Partitions: []wire.QuorumPartition{{
+				Topic: "__cluster_metadata", Partition: 2, Code: 3, Leader: 4, Epoch: 5, HighWatermark: 6,
+				Voters:    []wire.QuorumReplica{{ID: 7, End: 8, LastFetchMs: 9, CaughtUpMs: 10}, {ID: 4, End: 11, LastFetchMs: 12, CaughtUpMs: 13}},
+				Observers: []wire.QuorumReplica{{ID: 14, End: 15, LastFetchMs: -1, CaughtUpMs: -1}},
+			}}},
+		},
 	}
 }
 
