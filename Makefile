@@ -192,6 +192,9 @@ soak: ## a worker under RATE (500) records/s for DURATION (8h) on a real Kafka; 
 integration-local: ## the same where no image can be pulled: builds one, starts a container engine if none runs (root)
 	integration/kafka/with-image.sh $(MAKE) --no-print-directory integration-image integration
 
+# What Kafka's own start script gives the JVM of a broker (bin/kafka-run-class.sh of 4.3.1).
+BROKERJVM := -server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 -XX:+ExplicitGCInvokesConcurrent
+
 .PHONY: bench
 bench: ## the service beside a raw copy, a library's transactions and, with STREAMS=1, Kafka Streams, on PULSE_BROKERS, else on a Kafka from its jars (java, mvn)
 	@mkdir -p .cache/bench
@@ -199,7 +202,7 @@ bench: ## the service beside a raw copy, a library's transactions and, with STRE
 	$(GO) build -trimpath -pgo=deploy/release.pgo -o .cache/bench/pulse-scorer ./cmd/pulse-scorer
 	@if [ -n "$${PULSE_BROKERS:-}" ]; then .cache/bench/pulse-scorer bench $(BENCHSTREAMS) $(BENCHFLAGS); else \
 		trap 'integration/kafka/down.sh .cache/bench/kafka --wipe' EXIT; \
-		export KAFKA_HEAP=$${KAFKA_HEAP:-1g}; \
+		export KAFKA_HEAP=$${KAFKA_HEAP:-1g} KAFKA_JVM_PERFORMANCE_OPTS="$${KAFKA_JVM_PERFORMANCE_OPTS:-$(BROKERJVM)}"; \
 		PULSE_BROKERS=$$(integration/kafka/up.sh .cache/bench/kafka $(BENCHPORT)) .cache/bench/pulse-scorer bench $(BENCHSTREAMS) $(BENCHFLAGS); \
 	fi
 
