@@ -9,5 +9,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 VERSION=${VERSION:-$(git describe --tags --always --dirty 2>/dev/null || echo devel)}
 # No C, no paths of this machine, no flags of this shell; symbols and DWARF are left out, stack traces work without them.
 export CGO_ENABLED=0 GOOS=linux GOARCH=${2:-$(go env GOHOSTARCH)} GOAMD64=v1 GOARM64=v8.0 GOEXPERIMENT='' GOFLAGS=-mod=readonly
-# The profile tells the compiler what is hot: 5 % of a record's processor time (make profile renews it).
+# The profile tells the compiler what is hot, a few percent of a record's processor time (make profile renews it).
 go build -trimpath -pgo=deploy/release.pgo -buildvcs=auto -ldflags "-s -w -X main.version=${VERSION#v}" -o "$1" ./cmd/pulse-scorer

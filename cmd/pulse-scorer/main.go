@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
+
+	"google.golang.org/grpc/grpclog"
 
 	"pulse-scorer/internal/cli"
 )
@@ -23,6 +26,9 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	// The library that sends spans over gRPC writes lines of its own to stderr, which are no
+	// JSON; what fails comes back as an error too. It is to be told before it is used.
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 	return cli.Main(ctx, cli.Process{
 		Args:    os.Args[1:],
 		Environ: os.Environ(),

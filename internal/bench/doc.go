@@ -25,8 +25,9 @@
 //     is in its topic.
 //   - Scale varies one thing at a time: partitions, series, remembered IDs, or workers
 //     that share the load. Its rows take turns, too, and its figure is processor time:
-//     a machine without a core for each worker says nothing about speed. A row that
-//     asks for more series or IDs than the load has records gets as many records.
+//     a machine without a core for each worker says nothing about speed. A row of
+//     which there would be fewer than ten records a series, or than remembered IDs,
+//     gets as many records.
 //   - Processor time is of the whole life of a process, start and stop included: that
 //     is against it, and it needs nothing but what every system tells about a child.
 //     Kafka Streams is the exception, in its favour: its Java machine starts and is warmed

@@ -20,7 +20,8 @@ type Felt struct {
 // client library's transactions, and of Kafka Streams.
 type FeltRound map[Contestant]FeltOne
 
-// FeltOne is one of them; usage is over the time it is measured, its start and its end.
+// FeltOne is one of them; usage is over the time it is measured, its end and, but for
+// Kafka Streams, its start.
 type FeltOne struct {
 	Latency
 

@@ -113,10 +113,13 @@ func (t team) whileAlive(ctx context.Context, do func(ctx context.Context) error
 	err := do(ctx)
 	cancel(nil)
 	_ = watches.Wait() // they have no errors
-	if err != nil && errors.Is(context.Cause(ctx), errEnded) {
+	switch {
+	case err == nil || !errors.Is(context.Cause(ctx), errEnded):
+		return err
+	case errors.Is(err, context.Canceled):
 		return errEnded // what do has said comes of that
 	}
-	return err
+	return errors.Join(errEnded, err)
 }
 
 // end stops all at once, so that none takes over what another one leaves, and tells

@@ -24,9 +24,11 @@ const clockTTL = 10 * time.Second
 // there is a reading before there is lag to show. It is shared: the committer reads,
 // the loop asks.
 type brokerClock struct {
-	mu     sync.Mutex // guards the rest
-	ahead  time.Duration
-	readAt time.Time // zero before the first reading
+	mu    sync.Mutex // guards the rest
+	ahead time.Duration
+	// readAt is by the clock on the wall, which can be set, not by how long the process
+	// has run; zero before the first reading.
+	readAt time.Time
 }
 
 // due tells whether a transaction that begins now should bring a reading.
@@ -45,7 +47,7 @@ func (b *brokerClock) read(shownMs int64, sent, answered time.Time) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.ahead, b.readAt = aheadOf(shownMs, sent, answered), answered
+	b.ahead, b.readAt = aheadOf(shownMs, sent, answered), answered.Round(0)
 }
 
 // aheadOf is how far a clock that showed a time, in milliseconds since 1970, at some
@@ -67,6 +69,10 @@ func (b *brokerClock) at(now time.Time) time.Time {
 	return now.Add(b.ahead)
 }
 
+// clockPatience is how long the quorum's leader may take to answer. A broker holds the
+// question while there is none, and lag is wanted then, too.
+const clockPatience = time.Second
+
 // errNoQuorum says that a broker's answer holds no time of the quorum's leader.
 var errNoQuorum = errors.New("the answer has no time of the leader")
 
@@ -75,6 +81,8 @@ var errNoQuorum = errors.New("the answer has no time of the leader")
 // with when its voters were caught up last (KIP-836). That takes the operation Describe
 // on the cluster, and brokers without ZooKeeper; else it is an error.
 func (i *Inspector) Clock(ctx context.Context, now func() time.Time) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, clockPatience)
+	defer cancel()
 	var res wire.DescribeQuorumResponse
 	sent := now()
 	if err := i.cluster.do(ctx, anyNode, &wire.DescribeQuorumRequest{}, &res); err != nil {

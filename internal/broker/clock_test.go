@@ -34,4 +34,10 @@ func TestBrokerClock_FollowsWhatTheBrokersSay(t *testing.T) {
 	if b.due(answered.Add(clockTTL-time.Millisecond)) || !b.due(answered.Add(clockTTL)) || !b.due(answered.Add(-time.Hour)) {
 		t.Errorf("a reading is to be due again after %v, or when our clock was set back", clockTTL)
 	}
+	// Times as time.Now gives them also say how long the process has run, and are compared by
+	// that, whatever is done to the clock.
+	now := time.Now()
+	if b.read(now.UnixMilli(), now, now); b.readAt != b.readAt.Round(0) { //nolint:revive,staticcheck // == sees the monotonic reading
+		t.Error("when a reading is due goes by how long the process has run")
+	}
 }

@@ -139,7 +139,7 @@ func (c *committer) execute(ctx context.Context, tx *transaction) {
 		tx.err = c.settle(ctx, tx)
 		// What is refused for want of an ACL is named by the request that needed it: those
 		// that find out what became of the transaction are refused then too, for less.
-		if tx.err == nil && (final(err) || errors.Is(err, ErrFatal)) || denied(tx.err) && denied(err) {
+		if (tx.err == nil && (final(err) || errors.Is(err, ErrFatal))) || (denied(tx.err) && denied(err)) {
 			tx.err = fatalf("transaction: %w", err)
 		}
 	}
@@ -271,9 +271,11 @@ func (c *committer) open(ctx context.Context, parts []*part) error {
 	}
 	c.opened = true
 	asked, other := 0, c.lastEnd.IsZero()
+	// One moment for all tries: the transaction may have begun with the first, whatever that
+	// one was told.
+	sent := c.now()
 	err := retryMarkers(ctx, func() error {
 		asked++
-		sent := c.now()
 		begunMs, err := c.cluster.openTransaction(ctx, c.txnID, c.producer, c.set.Group, topics, c.clock.due(sent))
 		c.clock.read(begunMs, sent, c.now())
 		other = other || err != nil && !errors.Is(err, wire.ConcurrentTransactions)

@@ -170,7 +170,7 @@
 //   - Lag in seconds is by the brokers' clock: a worker whose clock is wrong would raise
 //     an alarm, or none. The protocol has no request for a time, but the coordinator
 //     stamps each transaction with its own as it begins, and says so; that is asked
-//     in the exchange that begins one, at most once in ten seconds, with the rights
+//     in the exchange that begins one, once in ten seconds where it is told, with the rights
 //     that the service has anyway (clock.go; Lag_IsByTheBrokersClock). The limits: the
 //     coordinator stands for all brokers, whose clocks should agree; what is known is
 //     exact to the duration of that exchange, and as old as the last transaction: a

@@ -69,7 +69,7 @@ func (c *cluster) openTransaction(
 	if err != nil || !clock {
 		return unknownTime, err
 	}
-	return begun(third, answers[2])
+	return begun(third, answers[2]), nil
 }
 
 // unknownTime is a time, in milliseconds, that nobody has told.
@@ -77,15 +77,12 @@ const unknownTime = -1
 
 // begun is when a transaction has begun. That it is not told, for whatever reason, is
 // no reason not to go on: it is a figure for people.
-func begun(id int32, answer []byte) (int64, error) {
+func begun(id int32, answer []byte) int64 {
 	var res wire.DescribeTransactionsResponse
-	if err := res.Decode(id, answer); err != nil {
-		return unknownTime, err
+	if res.Decode(id, answer) == nil && len(res.Transactions) == 1 && res.Transactions[0].Code == 0 {
+		return res.Transactions[0].StartMs
 	}
-	if len(res.Transactions) == 1 && res.Transactions[0].Code == 0 {
-		return res.Transactions[0].StartMs, nil
-	}
-	return unknownTime, nil
+	return unknownTime
 }
 
 func openAnswers(group string, first, second int32, answers [][]byte) error {

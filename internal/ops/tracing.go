@@ -3,7 +3,6 @@ package ops
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -13,7 +12,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
-	"google.golang.org/grpc/grpclog"
 )
 
 // Tracing is where spans go.
@@ -59,9 +57,6 @@ const (
 func newExporter(ctx context.Context, protocol string) (exporter *otlptrace.Exporter, err error) {
 	switch protocol {
 	case protocolGRPC:
-		// The library writes lines of its own to stderr, which are no JSON; what fails comes
-		// back as an error of the export too.
-		grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 		exporter, err = otlptracegrpc.New(ctx)
 	case protocolHTTP:
 		exporter, err = otlptracehttp.New(ctx)

@@ -35,9 +35,9 @@ type stepping[P, S any] struct {
 // costs a log entry; who goes back pays for it, which is rare. A copy of the machine
 // for each step would cost more than the step.
 //
-// With many series nearly every look at a row waits for memory. So what a batch needs of
-// its rows is noted while a step has them at hand, and neither its end nor its commit
-// looks for it in the rows (BenchmarkAdvance_Series).
+// With many series nearly every look at a row waits for memory. So which rows a batch has
+// changed, and which steps are whose, is noted while a step has them at hand: sealing
+// reads each row once, and committing none.
 type machines[M, S any, P machine[M]] struct {
 	stepping[P, S]
 

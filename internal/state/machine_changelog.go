@@ -199,12 +199,13 @@ func (x *machines[M, S, P]) restoreSteps(into restoredMachines[M, S], k, v *read
 	return v.done()
 }
 
-// restored puts what was gathered in place.
+// restored puts what was gathered in place, and takes it from there.
 func (x *machines[M, S, P]) restored(all restoredMachines[M, S]) error {
 	for k, got := range all {
 		if err := x.restoredRow(k, got); err != nil {
 			return fmt.Errorf("source %.64q, name %.64q: %w", k.source, k.name, err)
 		}
+		delete(all, k) // or all machines would be there twice in the end
 	}
 	return nil
 }
@@ -222,7 +223,7 @@ func (x *machines[M, S, P]) restoredRow(k seriesKey, got *restoredMachine[M, S])
 	}
 	x.catchUp(r)
 	if got.machine != nil && (!known || got.total > r.total) {
-		r.machine, r.total = *got.machine, got.total // moved: what was gathered is used no more
+		r.machine, r.total = *got.machine, got.total
 	}
 	if got.machine != nil && (!r.inLog.whole || got.total > r.inLog.base) {
 		r.inLog = inChangelog{whole: true, base: got.total, size: got.size}

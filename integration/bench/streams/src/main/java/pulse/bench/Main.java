@@ -27,7 +27,7 @@ final class Main {
         int code = 0;
         try {
             work(args[0], args[1], args[2], args[3], Integer.parseInt(args[4]));
-        } catch (Exception e) {
+        } catch (Throwable e) {
             e.printStackTrace();
             code = 1;
         }
