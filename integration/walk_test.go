@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -56,7 +57,8 @@ func newShell(ctx context.Context, t *testing.T) *shell {
 func (s *shell) typed(t *testing.T, line string) (said string, ok bool) {
 	t.Helper()
 	const end = "=== the line has ended with "
-	if _, err := fmt.Fprintf(s.in, "%s\necho; echo '%s'$?\n", line, end); err != nil {
+	// One command tells the code: after another one it would be that one's.
+	if _, err := fmt.Fprintf(s.in, "%s\nprintf '\\n%s%%d\\n' $?\n", line, end); err != nil {
 		t.Fatalf("%s: %v", line, err)
 	}
 	for s.lines.Scan() {
@@ -128,16 +130,16 @@ func TestWalk_OfAGroupOfTwo(t *testing.T) {
 		if len(shares) == 0 {
 			t.Fatalf("the README looks at the lag more often than this test knows what must be seen")
 		}
-		all += s.typedUntil(t, line, shares[0])
+		all += s.typedUntil(t, line, fmt.Sprintf("nothing behind, and the partitions owned by %v", shares[0]), idleAnd(shares[0]))
 		shares = shares[1:]
 	}
 	t.Logf("from make build to the end: %v", time.Since(began).Round(time.Second))
 	if len(shares) > 0 {
 		t.Errorf("the README does not look at %v", shares)
 	}
-	heard := walked(all) + "\n"
+	heard := strings.Split(walked(all), "\n")
 	for line := range strings.SplitSeq(walked(shown), "\n") {
-		if !strings.Contains(heard, line+"\n") {
+		if !slices.Contains(heard, line) {
 			t.Errorf("the README shows what is not said: %q in\n%s", line, all)
 		}
 	}
@@ -149,22 +151,28 @@ func walked(text string) string {
 	return regexp.MustCompile(`(?m)(in [0-9.]+m?s)? *$`).ReplaceAllString(text, "")
 }
 
-// typedUntil types a line again, as a reader does, until nothing is behind and these own the partitions.
-func (s *shell) typedUntil(t *testing.T, line string, share map[string]int) string {
+// idleAnd is whether lag says that nothing is behind and these own the partitions.
+func idleAnd(share map[string]int) func(said string) bool {
+	idle := regexp.MustCompile(`(?m)^ +all +0 *$`)
+	return func(said string) bool { return idle.MatchString(said) && fmt.Sprint(owned(said)) == fmt.Sprint(share) }
+}
+
+// typedUntil types a line again, as a reader does, until it ends well and says what is awaited, and tells how often that was.
+func (s *shell) typedUntil(t *testing.T, line, what string, says func(said string) bool) string {
 	t.Helper()
 	again := time.NewTicker(500 * time.Millisecond)
 	defer again.Stop()
-	patience := time.After(time.Minute)
-	idle := regexp.MustCompile(`(?m)^ +all +0 *$`)
-	for {
+	patience, began := time.After(time.Minute), time.Now()
+	for tries := 1; ; tries++ {
 		said, ok := s.typed(t, line)
-		if ok && idle.MatchString(said) && fmt.Sprint(owned(said)) == fmt.Sprint(share) {
+		if ok && says(said) {
+			t.Logf("%s: %s, at try %d, after %v", line, what, tries, time.Since(began).Round(10*time.Millisecond))
 			return said
 		}
 		select {
 		case <-again.C:
 		case <-patience:
-			t.Fatalf("%s: never are partitions owned by %v, and nothing behind:\n%s", line, share, said)
+			t.Fatalf("%s: typed %d times, and never %s:\n%s", line, tries, what, said)
 		}
 	}
 }

@@ -65,7 +65,8 @@ func TestPage_PaintsAtOnce(t *testing.T) { //nolint:paralleltest // measures
 	open(chrome, t, l.url, 1280, 900, "light").expectFirstPaint(t)
 }
 
-// expectFirstPaint loads the page again a few times; it tells the median, and when figures were there.
+// expectFirstPaint loads the page again a few times; it tells the median, and when the answer with the
+// figures had ended, which is before they are drawn.
 func (p *tab) expectFirstPaint(t *testing.T) {
 	t.Helper()
 	const loads, paint = 15, "performance.getEntriesByName('first-contentful-paint')[0]"
@@ -79,7 +80,7 @@ func (p *tab) expectFirstPaint(t *testing.T) {
 	}
 	slices.Sort(took)
 	slices.Sort(told)
-	t.Logf("first paint after %.0f ms (quartiles %.0f and %.0f, of %d loads: %.0f to %.0f); the figures had come after %.0f ms (%.0f to %.0f)",
+	t.Logf("first paint after %.0f ms (quartiles %.0f and %.0f, of %d loads: %.0f to %.0f); the answer with the figures had ended after %.0f ms (%.0f to %.0f)",
 		took[loads/2], took[loads/4], took[loads*3/4], loads, took[0], took[loads-1], told[loads/2], told[0], told[loads-1])
 	if *timed && took[loads/2] > paintWithin {
 		t.Errorf("first paint after %.0f ms, promised are %d", took[loads/2], paintWithin)

@@ -4,6 +4,7 @@ package secure_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 )
 
@@ -41,12 +42,16 @@ func TestAuthority_IsReplacedUnderARunningService(t *testing.T) { //nolint:paral
 
 	// Who still has the old files does not come in: it was the new ones that opened.
 	oldCert, oldKey := l.clientFiles(t, l.ca, "stale")
-	stale := s.with("PULSE_TLS_CERT="+oldCert, "PULSE_TLS_KEY="+oldKey)
-	if code, _, stderr := stale.command(ctx, "", "topics"); code != 1 {
-		t.Errorf("a certificate of the old CA: exit %d, want 1\n%s", code, stderr)
-	}
-	staleCA := s.with("PULSE_TLS_CA=" + l.write(t, "tls/stale-ca.pem", l.ca.pem))
-	if code, _, stderr := staleCA.command(ctx, "", "topics"); code != 1 {
-		t.Errorf("a CA file of the old CA: exit %d, want 1\n%s", code, stderr)
+	oldCA := l.write(t, "tls/stale-ca.pem", l.ca.pem)
+	s.with("PULSE_TLS_CERT="+oldCert, "PULSE_TLS_KEY="+oldKey).expectRefused(ctx, t, "refuses the client certificate in "+oldCert)
+	s.with("PULSE_TLS_CA="+oldCA).expectRefused(ctx, t, "not signed by a CA that is trusted")
+}
+
+// expectRefused runs a command that must end with one line about the broker that says why it did not come in.
+func (s *site) expectRefused(ctx context.Context, t *testing.T, why string) {
+	t.Helper()
+	code, _, stderr := s.command(ctx, "", "topics")
+	if said := complaint(stderr); code != 1 || !strings.Contains(said, "broker 127.0.0.1:") || !strings.Contains(said, why) {
+		t.Errorf("exit %d, want 1 and one line that says %q\n%s", code, why, stderr)
 	}
 }

@@ -7,6 +7,8 @@ import (
 
 var (
 	claimed = regexp.MustCompile(`\b(?:Test|Fuzz|Benchmark)[A-Z]\w*_\w+`)
+	// quoted is a name in the README, whether it has an underscore or not; one with an ellipsis stands for several.
+	quoted  = regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z]\\w*)[`/]")
 	defined = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
 	// suiteCase is a row of the suite's table, suiteClaim a word that could name one:
 	// those with the first word of a case count.
@@ -39,6 +41,8 @@ func TestClaims_EmptyOnesAreSeen(t *testing.T) {
 	delete(texts, "internal/x/x.go")
 	expectNone(t, claimFaults(texts))
 	texts[suite] = "\t\t{\"" + "Walls_Hold\", walls},\n"
+	texts["README.md"] = "`" + "TestWalls`"
+	expectFault(t, claimFaults(texts), "TestWalls")
 	texts["README.md"] = "`" + "Walls_Hold` and `" + "Walls_Fall`, Doors_Open"
 	expectFault(t, claimFaults(texts), "README.md")
 }
@@ -60,6 +64,11 @@ func claimFaults(texts map[string]string) []string {
 			continue // its own examples
 		}
 		claims := claimed.FindAllString(text, -1)
+		if name == "README.md" {
+			for _, m := range quoted.FindAllStringSubmatch(text, -1) {
+				claims = append(claims, m[1])
+			}
+		}
 		for _, m := range suiteClaim.FindAllStringSubmatch(text, -1) {
 			if families[m[1]] {
 				claims = append(claims, m[0])

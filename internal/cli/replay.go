@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ group that it names. External enrichers are asked as the environment says;
 PULSE_ENRICHERS= leaves them out.`,
 		Example: `  pulse-scorer replay --output scored.v2 --from-offset 0
   PULSE_PROFILE=parity pulse-scorer replay --output scored.parity --from-time 2025-01-01T00:00:00Z
-  pulse-scorer replay --output scored.v2 --group pulse-scorer-replay-20250101T000000 --resume`,
+  pulse-scorer replay --output scored.v2 --group pulse-scorer-replay-20250101T000000-k3x7qa --resume`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			replay, err := newReplayOf(p, flags, command.Flags().Changed("from-offset"))
@@ -50,7 +51,7 @@ PULSE_ENRICHERS= leaves them out.`,
 		},
 	}
 	command.Flags().StringVar(&flags.output, "output", "", "topic of the results (required)")
-	command.Flags().StringVar(&flags.group, "group", "", "consumer group (default: the service's, with -replay- and the time)")
+	command.Flags().StringVar(&flags.group, "group", "", "consumer group (default: the service's, with -replay-, the time and six random characters)")
 	command.Flags().StringVar(&flags.fromTime, "from-time", "", "from records of this time on, RFC 3339")
 	command.Flags().Int64Var(&flags.fromOffset, "from-offset", 0, "from this offset of each partition on")
 	command.Flags().BoolVar(&flags.resume, "resume", false, "go on with a replay that was stopped")
@@ -69,7 +70,7 @@ func newReplayOf(p Process, flags replayFlags, byOffset bool) (*app.Replay, erro
 		return nil, err
 	}
 	if flags.group == "" {
-		flags.group = service.Group + "-replay-" + p.Now().UTC().Format("20060102T150405")
+		flags.group = replayGroup(service.Group, p.Now())
 	}
 	own := p
 	own.Environ = replayEnviron(p.Environ, flags)
@@ -81,6 +82,13 @@ func newReplayOf(p Process, flags replayFlags, byOffset bool) (*app.Replay, erro
 		return nil, usagef("%v", err)
 	}
 	return &app.Replay{Config: c, FromTime: from, FromOffset: flags.fromOffset, Resume: flags.resume}, nil
+}
+
+// replayGroup is a group of its own for each replay. The random part is for two that begin in the same second: the second one would be
+// refused, as one that begins again what was begun (TestReplay_HasAGroupOfItsOwn).
+func replayGroup(service string, now time.Time) string {
+	const random = 6 // of 32 letters and digits each
+	return service + "-replay-" + now.UTC().Format("20060102T150405") + "-" + strings.ToLower(rand.Text()[:random])
 }
 
 // from checks the flags, and is --from-time if there is one.

@@ -2,9 +2,12 @@ package cli
 
 import (
 	"encoding/json"
+	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pulse-scorer/internal/app"
 	"pulse-scorer/internal/verify"
@@ -44,6 +47,24 @@ func TestReplay_GivesTheSameAgain(t *testing.T) { //nolint:cyclop // one service
 	}
 	if got := runWith(t.Context(), nil, at(b), commands(), "replay", "--output", "none", "--from-time", "2100-01-01T00:00:00Z"); got.code != 0 || !strings.Contains(got.stdout, "group pulse-scorer-replay-") {
 		t.Errorf("from the future: %+v", got)
+	}
+}
+
+// Two that begin in the same second have groups that differ: neither is refused as a repetition of the other.
+func TestReplay_HasAGroupOfItsOwn(t *testing.T) {
+	t.Parallel()
+	began := time.Date(2025, 1, 2, 3, 4, 5, 0, time.UTC)
+	p := Process{Environ: []string{"PULSE_BROKERS=127.0.0.1:1", "PULSE_GROUP=mine"}, Stderr: io.Discard, Now: func() time.Time { return began }}
+	groups := make(map[string]bool)
+	for range 100 {
+		replay, err := newReplayOf(p, replayFlags{output: "again"}, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if group := replay.Config.Group; !regexp.MustCompile(`^mine-replay-20250102T030405-[a-z2-7]{6}$`).MatchString(group) || groups[group] {
+			t.Fatalf("group %s; before it: %v", group, groups)
+		}
+		groups[replay.Config.Group] = true
 	}
 }
 

@@ -199,15 +199,37 @@ func TestRecent_IsAsItsSchemaSays(t *testing.T) {
 			t.Errorf("the answer has no %s: %s", want, body)
 		}
 	}
-	for _, field := range []string{"seq", "result", "at", "message", "key", "value", "schema", "dead_letters"} {
-		without, err := jsonschema.UnmarshalJSON(strings.NewReader(strings.ReplaceAll(body.String(), `"`+field+`":`, `"other":`)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if schema.Validate(without) == nil {
-			t.Errorf("the schema takes an answer without %s", field)
+	for of, fields := range map[string][]string{
+		"": {"schema", "results", "dead_letters"}, "results": {"seq", "result"}, "dead_letters": {"seq", "at", "message", "key", "value"},
+	} {
+		for _, field := range fields {
+			if schema.Validate(lacking(t, body.String(), of, field)) == nil {
+				t.Errorf("the schema takes an answer without %s in %q", field, of)
+			}
 		}
 	}
+}
+
+// lacking is an answer without one field: its own, or that of the first in one of its lists.
+func lacking(t *testing.T, answer, list, field string) any {
+	t.Helper()
+	document, err := jsonschema.UnmarshalJSON(strings.NewReader(answer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	object, _ := document.(map[string]any)
+	if list != "" {
+		all, _ := object[list].([]any)
+		if len(all) == 0 {
+			t.Fatalf("nothing in %s: %s", list, answer)
+		}
+		object, _ = all[0].(map[string]any)
+	}
+	if _, there := object[field]; !there {
+		t.Fatalf("the answer has no %s in %q: %s", field, list, answer)
+	}
+	delete(object, field)
+	return document
 }
 
 // Whatever comes, in whatever amount, memory and answers stay small.
@@ -333,12 +355,21 @@ func TestPage_IsSmallAndAlone(t *testing.T) {
 	}
 }
 
-// What a browser needs for the first paint is in the document itself, its policy lets that style through and no other, and scripts
+// What a browser needs for the first paint is in each document itself, its policy lets that style through and no other, and scripts
 // come from here alone.
 func TestPage_IsPaintedFromOneAnswer(t *testing.T) {
 	t.Parallel()
 	c, _ := testConsole(t, time.Now)
-	w := get(t, c.Pages(), "/")
+	for _, target := range []string{"/", "/runbook"} {
+		t.Run(target, func(t *testing.T) {
+			t.Parallel()
+			expectOneAnswer(t, get(t, c.Pages(), target))
+		})
+	}
+}
+
+func expectOneAnswer(t *testing.T, w *httptest.ResponseRecorder) {
+	t.Helper()
 	page, policy := w.Body.String(), w.Header().Get("Content-Security-Policy")
 	styles := regexp.MustCompile(`(?s)<style>(.*?)</style>`).FindAllStringSubmatch(page, -1)
 	if len(styles) != 1 {
@@ -348,6 +379,9 @@ func TestPage_IsPaintedFromOneAnswer(t *testing.T) {
 	want := "script-src 'self'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "';"
 	if !strings.Contains(policy, want) {
 		t.Errorf("policy %q, want %s", policy, want)
+	}
+	if n := strings.Count(page, `<svg width="28" height="28"`); n != 1 {
+		t.Errorf("%d icons in the page, want one", n)
 	}
 	for _, waits := range []string{`rel="stylesheet"`, "<img", "@font-face"} {
 		if strings.Contains(page, waits) {
@@ -359,6 +393,25 @@ func TestPage_IsPaintedFromOneAnswer(t *testing.T) {
 			t.Errorf("the first paint waits for %s", script)
 		}
 	}
+}
+
+// A page that does not ask for style or icon in the words that are looked for would be served without them.
+func TestInlined_PanicsWithoutItsMarker(t *testing.T) {
+	t.Parallel()
+	if got := inlined("a MARK b", "MARK", "text"); got != "a text b" {
+		t.Errorf("got %q", got)
+	}
+	for _, page := range []string{"a b", "MARK MARK"} {
+		if !panics(func() { inlined(page, "MARK", "text") }) {
+			t.Errorf("%q is taken", page)
+		}
+	}
+}
+
+func panics(do func()) (did bool) {
+	defer func() { did = recover() != nil }()
+	do()
+	return false
 }
 
 // Text, and lines of plots, against what they stand on: WCAG 2.2, 1.4.3 and 1.4.11.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"path"
 	"strings"
@@ -23,16 +24,22 @@ const (
 )
 
 // document serves an HTML file with style and icon inside it: then the first paint needs one answer, where three questions would wait
-// for a browser that has just begun. It panics when there is no such file
-// (TestPage_IsSmallAndAlone).
+// for a browser that has just begun. It panics when there is no such file (TestPage_IsSmallAndAlone), or when it does not ask for one
+// of them, which then nothing would put into it.
 func document(name string) http.Handler {
 	style, icon := file("console.css"), file("icon.svg")
-	page := strings.NewReplacer(
-		styleLink, "<style>"+style+"</style>",
-		iconImage, strings.Replace(icon, "<svg ", `<svg width="28" height="28" aria-hidden="true" `, 1),
-	).Replace(file(name))
+	page := inlined(file(name), styleLink, "<style>"+style+"</style>")
+	page = inlined(page, iconImage, inlined(icon, "<svg ", `<svg width="28" height="28" aria-hidden="true" `))
 	hash := sha256.Sum256([]byte(style))
 	return content(page, "text/html; charset=utf-8", strings.Replace(policy, "STYLE", base64.StdEncoding.EncodeToString(hash[:]), 1))
+}
+
+// inlined is a page with text in place of a marker, which must be there once.
+func inlined(page, marker, text string) string {
+	if n := strings.Count(page, marker); n != 1 {
+		panic(fmt.Sprintf("a page of the console has %s %d times, not once", marker, n))
+	}
+	return strings.Replace(page, marker, text, 1)
 }
 
 // asset serves a file as it is. It panics when there is no such file.
