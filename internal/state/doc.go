@@ -81,7 +81,7 @@
 //   - A series or a model is a machine: what it was given takes it from state to
 //     state, the same each time. So a batch is taken back with a copy of each
 //     machine that it has advanced, and the steps up to a point are taken again
-//     (machine.go; TestMachines_UndoIsExact); the copies come from a pool
+//     (machine_undo.go; TestMachines_UndoIsExact); the copies come from a pool
 //     (TestMachines_TheSteadyStateAllocatesNothing). And the changelog holds a
 //     machine once in 32 batches or 256 steps, and the steps between, 10 to 20
 //     bytes each (machine_changelog.go). Bytes a step, keys and all, for a machine
