@@ -31,7 +31,7 @@ const faultsAtOnce = 24
 
 // Every request of the engine loses its answer, has it stalled, is lost itself or
 // comes late. The engine finds out what has happened and goes on: nothing is lost
-// or doubled. The same matrix runs on a real broker (integration, TestFaults).
+// or doubled. The same matrix runs on a real broker (integration, TestFaults_EachRequest).
 func TestSettle_LostAnswerOfEachRequest(t *testing.T) {
 	t.Parallel()
 	gate := make(chan struct{}, faultsAtOnce)
