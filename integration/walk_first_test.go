@@ -84,7 +84,7 @@ func firstWalkOf(t *testing.T) (summary string, typed []string) {
 	}
 	_, part, _ := strings.Cut(string(readme), "\n## What you see\n")
 	part, _, _ = strings.Cut(part, "\n## ")
-	for _, block := range regexp.MustCompile("(?ms)^```(sh)?\n(.*?)^```$").FindAllStringSubmatch(part, -1) {
+	for _, block := range regexp.MustCompile("(?ms)^```(sh)?\n(.*?\n)```$").FindAllStringSubmatch(part, -1) {
 		if block[1] == "" {
 			summary += block[2]
 			continue

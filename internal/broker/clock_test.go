@@ -37,7 +37,7 @@ func TestBrokerClock_FollowsWhatTheBrokersSay(t *testing.T) {
 	// Times as time.Now gives them also say how long the process has run, and are compared by
 	// that, whatever is done to the clock.
 	now := time.Now()
-	if b.read(now.UnixMilli(), now, now); b.readAt != b.readAt.Round(0) { //nolint:revive,staticcheck // == sees the monotonic reading
+	if b.read(now.UnixMilli(), now, now); b.readAt != b.readAt.Round(0) { // == sees the monotonic reading
 		t.Error("when a reading is due goes by how long the process has run")
 	}
 }

@@ -401,7 +401,7 @@ func TestInlined_PanicsWithoutItsMarker(t *testing.T) {
 	if got := inlined("a MARK b", "MARK", "text"); got != "a text b" {
 		t.Errorf("got %q", got)
 	}
-	for _, page := range []string{"a b", "MARK MARK"} {
+	for _, page := range []string{"a b", "MARK, MARK"} {
 		if !panics(func() { inlined(page, "MARK", "text") }) {
 			t.Errorf("%q is taken", page)
 		}
