@@ -35,7 +35,9 @@ func (w *watch) brokers(ctx context.Context, g *generation, answer error) Check 
 	var faults []error
 	for _, topic := range append(w.set.Topics.outputs(), w.set.Topics.Input) {
 		for _, p := range g.tasks {
-			if _, err := w.cluster.leaderNow(ctx, topic, p); err != nil {
+			if _, err := w.cluster.leaderNow(ctx, topic, p); denied(err) {
+				faults = append(faults, err)
+			} else if err != nil {
 				faults = append(faults, fmt.Errorf("no leader to read or write at: %w; look at the brokers that have its replicas", err))
 			}
 		}

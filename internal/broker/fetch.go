@@ -80,7 +80,13 @@ func (e *Engine) planFetches(now time.Time) {
 	room := e.set.MaxInflightBytes - e.inflightBytes()
 	byLeader := make(map[int32][]plannedPartition)
 	for _, p := range e.fetchable(now) {
-		leader, err := e.cluster.leader(e.set.Topics.source(p.source.tier), p.task.id)
+		topic := e.set.Topics.source(p.source.tier)
+		leader, err := e.cluster.leader(topic, p.task.id)
+		if denied(err) {
+			lost := wire.DeniedTopic(wire.Fetch, wire.TopicAuthorizationFailed, topic)
+			e.group.Go(func() error { return fatalf("fetch %s-%d: %w", topic, p.task.id, lost) })
+			return
+		}
 		if err != nil {
 			p.source.away = true
 			e.cluster.refresh()

@@ -8,12 +8,17 @@ import (
 	"pulse-scorer/internal/broker/wire"
 )
 
-// leader is the broker that leads a partition, as far as we know.
+// leader is the broker that leads a partition, as far as we know. Of a topic that we may
+// not look at any more nobody tells: that is no leader that is away, to be waited for
+// (TestLeader_OfATopicThatIsDenied).
 func (c *cluster) leader(topic string, partition int32) (int32, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if node, ok := c.leaders[topicPartition{topic, partition}]; ok {
 		return node, nil
+	}
+	if err := c.denied[topic]; err != nil {
+		return 0, fmt.Errorf("leader of %s-%d: %w", topic, partition, err)
 	}
 	return 0, fmt.Errorf("%s-%d: %w", topic, partition, wire.LeaderNotAvailable)
 }
