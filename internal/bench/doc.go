@@ -26,8 +26,8 @@
 //   - Scale varies one thing at a time: partitions, series, remembered IDs, or workers
 //     that share the load. Its rows take turns, too, and its figure is processor time:
 //     a machine without a core for each worker says nothing about speed. A row of
-//     which there would be fewer than ten records a series, or than remembered IDs,
-//     gets as many records.
+//     which there would be fewer than ten records a series, 16,000 a partition, or one a
+//     remembered ID gets as many records: else what it costs to begin is measured.
 //   - Processor time is of the whole life of a process, start and stop included: that
 //     is against it, and it needs nothing but what every system tells about a child.
 //     Kafka Streams is the exception, in its favour: its Java machine starts and is warmed

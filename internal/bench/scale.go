@@ -59,9 +59,13 @@ type ScaleReport struct {
 	Dimensions []Dimension
 }
 
-// observations are those of a series at least, where there are as many as wanted: with
-// fewer, most of what is measured would be what a new series costs.
-const observations = 10
+// With fewer records than these, most of what is measured would be what it costs to begin:
+// a new series, which has observations at least where there are as many as wanted, or the
+// task of a partition, which has perPartition.
+const (
+	observations = 10
+	perPartition = 16_000
+)
 
 // Validate joins all faults.
 func (s *ScaleSettings) Validate() error {
@@ -78,7 +82,7 @@ func (s *ScaleSettings) Validate() error {
 	if s.WarmUp < 0 {
 		faults = append(faults, fmt.Errorf("--warm-up: %v is less than nothing", s.WarmUp))
 	}
-	within(byPartitions, 1, math.MaxInt32, s.Partitions...)
+	within(byPartitions, 1, maxRecords/perPartition, s.Partitions...)
 	within(bySeries, 1, maxRecords/observations, s.Series...)
 	within(byIDs, s.Load.Partitions, maxRecords, s.IDs...)
 	within(byWorkers, 1, s.Load.Partitions, s.Workers...)
@@ -102,7 +106,12 @@ func (s *ScaleSettings) dimensions() []Dimension {
 			all = append(all, d)
 		}
 	}
-	add(byPartitions, s.Partitions, func(row *Row) { row.Load.Partitions = row.Value })
+	add(byPartitions, s.Partitions, func(row *Row) {
+		row.Load.Partitions = row.Value
+		if row.Value > s.Load.Partitions {
+			row.Load.Records = max(row.Load.Records, perPartition*row.Value)
+		}
+	})
 	add(bySeries, s.Series, func(row *Row) {
 		row.Load.Series = row.Value
 		row.Load.Records = max(row.Load.Records, observations*row.Value)
