@@ -166,6 +166,10 @@ func ask[T any](ctx context.Context, t *testing.T, l *lab, args ...string) T {
 func (c *correspondence) look(ctx context.Context, t *testing.T) {
 	t.Helper()
 	type row struct{ ID, Class, Stage, Source, Standing string }
+	// A commit is acknowledged before its markers are written, and a marker has an offset.
+	for p := range int32(c.partitions) {
+		c.awaitMarkers(ctx, t, c.topics.DeadLetters, p)
+	}
 	before := c.ends(ctx, t, c.topics.DeadLetters)
 	began := time.Now()
 	all := ask[[]row](ctx, t, c.lab, "list")
@@ -201,6 +205,17 @@ func (c *correspondence) look(ctx context.Context, t *testing.T) {
 	if after := c.ends(ctx, t, c.topics.DeadLetters); after != before {
 		t.Errorf("looking has written %d records", after-before)
 	}
+}
+
+// awaitMarkers waits until no transaction is open in a partition.
+func (l *lab) awaitMarkers(ctx context.Context, t *testing.T, topic string, partition int32) {
+	t.Helper()
+	awaitThat(ctx, t, func() string {
+		if stable, end := l.stable(ctx, t, topic, partition), l.end(ctx, t, topic, partition); stable != end {
+			return fmt.Sprintf("%s-%d is stable up to %d of %d", topic, partition, stable, end)
+		}
+		return ""
+	})
 }
 
 // ends is where a topic ends, over all partitions.
