@@ -97,10 +97,16 @@ func (s *ScaleSettings) dimensions() []Dimension {
 	var all []Dimension
 	add := func(name string, values []int, set func(row *Row)) {
 		d := Dimension{Name: name}
+		records := s.Load.Records
 		for _, value := range values {
 			row := Row{Value: value, Load: s.Load, Workers: 1}
 			set(&row)
 			d.Rows = append(d.Rows, row)
+			records = max(records, row.Load.Records)
+		}
+		// As many for all of them: each record is an ID more to remember.
+		for i := range d.Rows {
+			d.Rows[i].Load.Records = records
 		}
 		if len(d.Rows) > 0 {
 			all = append(all, d)

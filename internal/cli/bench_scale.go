@@ -34,12 +34,13 @@ func newBenchScale(p Process) *cobra.Command {
 		Long: `scale varies one thing at a time and has the service work through a load, as bench
 does: partitions, series, IDs that are remembered (of all partitions together,
 PULSE_DEDUPE_MAX_IDS is set accordingly), and workers that share the load. Where there
-would be fewer than ten records a series, 16,000 a partition or one an ID, the load has
-that many. For each it prints speed, processor time and the most memory, of all workers together. The
-results must be complete and unique, or it exits 1. It deletes its topics.
+would be fewer than ten records a series, 16,000 a partition or one an ID, all loads with
+which that is compared have that many. For each it prints speed, processor time and the
+most memory, of all workers together. The results must be complete and unique, or it
+exits 1. It deletes its topics.
 
-An empty list leaves something out. Ten million records take several gigabytes of the
-cluster's disk.`,
+An empty list leaves something out. Ten million records take half a minute or more and
+several gigabytes of the cluster's disk.`,
 		Example: `  PULSE_BROKERS=localhost:9092 pulse-scorer bench scale --plot scale.svg
   pulse-scorer bench scale --rounds 1 --records 100000 --ids= --workers 1,2`,
 		Args: cobra.NoArgs,

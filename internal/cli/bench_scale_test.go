@@ -23,8 +23,8 @@ func TestBenchScale_MeasuresEachRowAndLeavesNothing(t *testing.T) {
 	}
 	want := map[string][2]bench.Row{
 		"partitions": {row(1000, 1000, 1, 1, 0), row(1000, 1000, 3, 1, 0)},
-		"series":     {row(1000, 10, 8, 1, 0), row(1200, 120, 8, 1, 0)},
-		"ids":        {row(1000, 1000, 8, 1, 2), row(2000, 1000, 8, 1, 250)},
+		"series":     {row(1200, 10, 8, 1, 0), row(1200, 120, 8, 1, 0)},
+		"ids":        {row(2000, 1000, 8, 1, 2), row(2000, 1000, 8, 1, 250)},
 		"workers":    {row(1000, 1000, 8, 1, 0), row(1000, 1000, 8, 2, 0)},
 	}
 	for i := range report.Dimensions {
