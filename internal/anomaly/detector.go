@@ -56,12 +56,12 @@ type Detector struct {
 	// unit is the exponent of two by which values are divided, so that all
 	// arithmetic stays far from the ends of float64 and float32; set with the
 	// first value that is not 0.
-	unit    int32
-	unitSet bool
+	unit int32
 
 	visit      int64 // the hour since 1970 that is being visited
 	visitMean  float64
 	visitCount uint32
+	unitSet    bool
 
 	level      float64 // mean in the long run
 	fast, slow float64 // of residual, of weekResidual

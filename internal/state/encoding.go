@@ -35,7 +35,7 @@ const (
 // Segments of version 1 hold 128 bits of a hash and a status for each ID;
 // windows of version 1 do not say how many values there were before. Ledgers of
 // version 1 are of tasks where nothing waited, sources of version 1 of tasks that
-// forgot none.
+// forgot none. Steps of version 1 follow a series that was written.
 func kinds(kind byte) (k kindFormat, ok bool) { //nolint:cyclop // a table
 	switch kind {
 	case kindHashKey:
@@ -61,7 +61,7 @@ func kinds(kind byte) (k kindFormat, ok bool) { //nolint:cyclop // a table
 	case kindSeries:
 		k = kindFormat{"series", 1, 1}
 	case kindSteps:
-		k = kindFormat{"steps of a series", 1, 1}
+		k = kindFormat{"steps of a series", 2, 1}
 	case kindSource:
 		k = kindFormat{"source", 2, 1}
 	case kindModel:
@@ -122,6 +122,11 @@ func (w *writer) noSegment(number uint64) {
 func (w *writer) seriesKey(kind byte, k seriesKey) {
 	w.begin(kind)
 	w.key = appendString(appendString(w.key, k.source), k.name)
+}
+
+func (w *writer) rowKey(kind byte, k *rowKey) {
+	w.begin(kind)
+	w.key = k.append(w.key)
 }
 
 // forecasts writes the last added entries of a stream, as far as they are

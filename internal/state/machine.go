@@ -20,6 +20,9 @@ type stepping[P, S any] struct {
 	// whole and steps are the kinds of the changelog keys.
 	whole, steps byte
 	apply        func(machine P, step S)
+	// newBySteps: the changelog has a new machine as its steps. There must be no other
+	// way in which a new one ever begins.
+	newBySteps bool
 	// append writes a step, given the one before it in the same record; read
 	// reads it.
 	append func(dst []byte, before, step *S) []byte
@@ -41,7 +44,7 @@ type stepping[P, S any] struct {
 type machines[M, S any, P machine[M]] struct {
 	stepping[P, S]
 
-	byKey map[seriesKey]*machineRow[M, S]
+	index machineIndex[M, S]
 	log   undoLog[machineStep[M, S]]
 	// copies are of the batches that are outstanding, the sealed one's first, each in
 	// the order of first steps.
@@ -57,32 +60,35 @@ type machines[M, S any, P machine[M]] struct {
 	keep   int
 	// written is what Rollback needs to know of those the sealed batch wrote.
 	written []writtenMachine[M, S]
-	// touched is for undo, which lists rows.
-	touched []*machineRow[M, S]
+	// touched is for undo: the steps in the log of each row.
+	touched map[*machineRow[M, S]]int
 	last    *machineRow[M, S]
 	// none is the step before the first.
 	none S
+	// newSize is what a new machine would take in the changelog, about, if none has to be
+	// written there, and else 0.
+	newSize uint32
 }
 
 // number counts steps or copies; 0 is none.
 type number uint64
 
-// machineRow is the machine of one series.
+// machineRow is the machine of one series. That of a series.Series has 512 bytes: of
+// what has more the garbage collector finds the pointers in a slower way
+// (TestMachines_ARowIsSmall).
 type machineRow[M, S any] struct {
-	key seriesKey
+	key rowKey
 	// total counts all steps there ever were.
 	total uint64
 	// newest and before are the copies of the last two batches that have advanced it,
 	// step is its last step. Each may have been forgotten.
 	newest, before, step number
-	// count is of the steps in the log, for undo alone, and 0 between calls.
-	count int32
 
 	inLog inChangelog
-	// behind are restored steps that the machine has not taken yet. They are when
-	// it is asked for: a worker that takes over a task would else apply those of
-	// all series before it goes on.
-	behind []S
+	// behind are restored steps that the machine has not taken yet, nil when there are
+	// none. They are when it is asked for: a worker that takes over a task would else
+	// apply those of all series before it goes on.
+	behind *[]S
 
 	machine M
 }
@@ -106,20 +112,36 @@ type machineStep[M, S any] struct {
 }
 
 func newMachines[M, S any, P machine[M]](s stepping[P, S]) machines[M, S, P] {
-	return machines[M, S, P]{stepping: s, byKey: make(map[seriesKey]*machineRow[M, S]), firstStep: 1, firstCopy: 1, firstOpen: 1}
+	x := machines[M, S, P]{stepping: s, index: newMachineIndex[M, S](), firstStep: 1, firstCopy: 1, firstOpen: 1}
+	if s.newBySteps {
+		x.newSize = sizeOf(&writer{value: x.bytesOf(new(M), nil)})
+	}
+	return x
 }
 
-// find returns the row of a series, nil when there is none. Most records come in
-// runs of a series, or in turns of few.
+// find returns the row of a series, nil when there is none. A record asks for its
+// series more than once.
 func (x *machines[M, S, P]) find(source, name string) *machineRow[M, S] {
-	if r := x.last; r != nil && r.key.name == name && r.key.source == source {
+	if r := x.last; r != nil && r.key.is(source, name) {
 		return r
 	}
-	r := x.byKey[seriesKey{source, name}]
+	r := x.index.get(x.index.hash(source, name), source, name)
 	if r != nil {
 		x.last = r
 	}
 	return r
+}
+
+func newMachineRow[M, S any](source, name string) *machineRow[M, S] {
+	r := new(machineRow[M, S])
+	r.key.set(source, name)
+	return r
+}
+
+// add takes the row of a series that has none.
+func (x *machines[M, S, P]) add(r *machineRow[M, S]) {
+	x.index.add(r)
+	x.last = r
 }
 
 // view returns the machine of a series, nil when there is none. It is valid until
@@ -138,9 +160,8 @@ func (x *machines[M, S, P]) view(source, name string) P {
 func (x *machines[M, S, P]) take(batch uint64, source, name string, step S) P {
 	r := x.find(source, name)
 	if r == nil {
-		both := source + name
-		r = &machineRow[M, S]{key: seriesKey{both[:len(source)], both[len(source):]}}
-		x.byKey[r.key] = r
+		r = newMachineRow[M, S](source, name)
+		x.add(r)
 	}
 	x.catchUp(r)
 	if batch != x.batch {
@@ -183,7 +204,7 @@ func (x *machines[M, S, P]) catchUp(r *machineRow[M, S]) {
 	if r.behind == nil {
 		return
 	}
-	for _, s := range r.behind {
+	for _, s := range *r.behind {
 		x.apply(&r.machine, s)
 	}
 	r.behind = nil
@@ -232,13 +253,19 @@ func (x *machines[M, S, P]) forget(n int, open uint64) {
 
 // bytes estimates the memory in use.
 func (x *machines[M, S, P]) bytes() (n int64) {
-	const mapBytes = 64 // key, pointer and what a map leaves free
+	const slotBytes = 28 // of the index, with those that are free
 	var row machineRow[M, S]
 	var step S
-	rest := int64(unsafe.Sizeof(row)-unsafe.Sizeof(row.machine)) + mapBytes
-	for k, r := range x.byKey {
-		n += rest + int64(len(k.source)+len(k.name)+P(&r.machine).Size()) + int64(cap(r.behind))*int64(unsafe.Sizeof(step))
-	}
+	rest := int64(unsafe.Sizeof(row)-unsafe.Sizeof(row.machine)) + slotBytes
+	x.index.each(func(r *machineRow[M, S]) {
+		n += rest + int64(P(&r.machine).Size())
+		if r.key.long != nil {
+			n += int64(len(*r.key.long))
+		}
+		if r.behind != nil {
+			n += int64(cap(*r.behind)) * int64(unsafe.Sizeof(step))
+		}
+	})
 	for i := range x.copies.n {
 		if c := x.copies.at(i); c.row != nil {
 			n += int64(P(c.machine).Size())

@@ -14,70 +14,90 @@ import (
 // written over. Each says how many steps came before it. What is older than the
 // whole is recognised by that, needs no tombstone and is passed over.
 //
-// A batch writes its steps alone, unless a whole would be no longer than all
-// since the last one, or there are too many of them. So a series that is observed
+// A batch writes its steps alone, unless those since the last whole would be longer
+// than spentShare of it, or there are too many of them. So a series that is observed
 // once in each batch costs its bytes once in 32 batches and a step in each
 // (TestSeal_WritesStepsInsteadOfMachines), and a task that takes over has to take
-// maxBehind steps a series at most (the same test).
+// maxBehind steps a series at most (the same test). A new machine that is small counts
+// as written, with none of its steps: most series that are seen a few times and never
+// again need no whole (TestSeal_ANewSeriesIsItsSteps).
 const (
-	maxSlots  = 32
-	maxBehind = 256
+	maxSlots   = 32
+	maxBehind  = 256
+	spentShare = 3
 )
 
 // inChangelog is what the changelog has of a machine.
 type inChangelog struct {
-	// whole is true when it has all of it as of base steps, in size bytes. slots
-	// and spent are how many records of steps followed, and their bytes.
+	// It has all of it as of base steps, in size bytes, 0 if it has nothing. slots and
+	// spent are how many records of steps followed, and their bytes.
 	base        uint64
-	size, spent int
+	size, spent uint32
 	slots       uint8
-	whole       bool
 }
 
 type writtenMachine[M, S any] struct {
-	row    *machineRow[M, S]
+	row *machineRow[M, S]
+	// copy is as long there as the batch is open, total are the row's steps then.
+	copy   *machineCopy[M, S]
+	total  uint64
 	before inChangelog
 }
 
 // write writes what the open batch has changed, in the order of first steps. Nothing is
 // sealed, so all copies are of machines that this batch has advanced.
 func (x *machines[M, S, P]) write(w *writer) {
-	for i := range x.copies.n {
-		c := x.copies.at(i)
-		if c.row == nil {
-			continue
-		}
-		x.written = append(x.written, writtenMachine[M, S]{row: c.row, before: c.row.inLog})
-		if !x.writeSteps(w, c) {
-			x.writeWhole(w, c.row)
+	for from := 0; from < x.copies.n; from += readTogether {
+		first := len(x.written)
+		x.note(from, min(from+readTogether, x.copies.n))
+		for i := first; i < len(x.written); i++ {
+			if n := &x.written[i]; !x.writeSteps(w, n) {
+				x.writeWhole(w, n.row)
+			}
 		}
 	}
 }
 
-// writeSteps writes the steps of a row since its copy, if that is the thing to do.
+// readTogether is how many rows are read one right after the other: a processor waits
+// for the memory of several at once then, and with many series each is a wait.
+const readTogether = 32
+
+// note takes down what Rollback and writing need of rows.
+func (x *machines[M, S, P]) note(from, to int) {
+	for i := from; i < to; i++ {
+		if c := x.copies.at(i); c.row != nil {
+			x.written = append(x.written, writtenMachine[M, S]{row: c.row, copy: c, total: c.row.total, before: c.row.inLog})
+		}
+	}
+}
+
+// writeSteps writes the steps of a row in the open batch, if that is the thing to do.
 //
 //	key:   kind, source, name, slot (one byte)
 //	value: version, number of steps before, steps
-func (x *machines[M, S, P]) writeSteps(w *writer, c *machineCopy[M, S]) bool {
-	r, in := c.row, &c.row.inLog
-	if !in.whole || in.slots == maxSlots || r.total-in.base > maxBehind {
+func (x *machines[M, S, P]) writeSteps(w *writer, n *writtenMachine[M, S]) bool {
+	c, in := n.copy, &n.row.inLog
+	if in.size == 0 {
+		in.size = x.newSize
+	}
+	if in.size == 0 || in.slots == maxSlots || n.total-in.base > maxBehind {
 		return false
 	}
-	w.seriesKey(x.steps, r.key)
+	w.rowKey(x.steps, &n.row.key)
 	w.key = append(w.key, in.slots)
 	w.value = binary.AppendUvarint(w.value, c.total)
 	before := &x.none
-	for at, n := c.first, r.total-c.total; n > 0; n-- {
+	for at, left := c.first, n.total-c.total; left > 0; left-- {
 		s := x.stepAt(at)
 		w.value = x.append(w.value, before, &s.step)
 		before, at = &s.step, s.next
 	}
-	size := recordOverhead + len(w.key) + len(w.value)
-	if in.spent+size >= in.size {
+	spent := in.spent + sizeOf(w)
+	if spent >= spentShare*in.size {
 		return false
 	}
 	in.slots++
-	in.spent += size
+	in.spent = spent
 	w.end()
 	return true
 }
@@ -87,15 +107,25 @@ func (x *machines[M, S, P]) writeSteps(w *writer, c *machineCopy[M, S]) bool {
 //	key:   kind, source, name
 //	value: version, number of its steps, its bytes
 func (x *machines[M, S, P]) writeWhole(w *writer, r *machineRow[M, S]) {
-	w.seriesKey(x.whole, r.key)
+	w.rowKey(x.whole, &r.key)
 	w.value = binary.AppendUvarint(w.value, r.total)
-	value, err := P(&r.machine).AppendBinary(w.value)
+	w.value = x.bytesOf(&r.machine, w.value)
+	r.inLog = inChangelog{base: r.total, size: sizeOf(w)}
+	w.end()
+}
+
+// bytesOf appends a machine.
+func (*machines[M, S, P]) bytesOf(m *M, dst []byte) []byte {
+	dst, err := P(m).AppendBinary(dst)
 	if err != nil {
 		panic(fmt.Sprintf("state: a machine cannot be written: %v", err))
 	}
-	w.value = value
-	r.inLog = inChangelog{whole: true, base: r.total, size: recordOverhead + len(w.key) + len(w.value)}
-	w.end()
+	return dst
+}
+
+// sizeOf is what the writer's record takes in a changelog.
+func sizeOf(w *writer) uint32 {
+	return uint32(recordOverhead + len(w.key) + len(w.value)) //nolint:gosec // G115: a record's lengths are int32
 }
 
 // unwrite forgets what the sealed batch wrote
@@ -119,7 +149,7 @@ type restoredMachine[M, S any] struct {
 	// know already; total are its steps, size its bytes in the changelog.
 	machine *M
 	total   uint64
-	size    int
+	size    uint32
 	// slots is as long as the highest one there is; one without steps is empty.
 	slots []restoredSteps[S]
 }
@@ -127,7 +157,7 @@ type restoredMachine[M, S any] struct {
 type restoredSteps[S any] struct {
 	first uint64
 	steps []S
-	size  int
+	size  uint32
 }
 
 // restoredMachines are those of a restore.
@@ -157,7 +187,7 @@ func (x *machines[M, S, P]) restoreWhole(into restoredMachines[M, S], k, v *read
 		return nil
 	}
 	r := into.of(source, name)
-	size := recordOverhead + 2 + len(source) + len(name) + len(v.rest)
+	size := uint32(recordOverhead + 2 + len(source) + len(name) + len(v.rest)) //nolint:gosec // G115: a record's lengths are int32
 	r.total = v.uvarint()
 	if v.err != nil {
 		return v.err
@@ -185,7 +215,8 @@ func (x *machines[M, S, P]) restoreSteps(into restoredMachines[M, S], k, v *read
 		r.slots[slot] = restoredSteps[S]{}
 		return nil
 	}
-	s := restoredSteps[S]{size: recordOverhead + len(source) + len(name) + len(v.rest), steps: r.slots[slot].steps[:0]}
+	s := restoredSteps[S]{steps: r.slots[slot].steps[:0]}
+	s.size = uint32(recordOverhead + len(source) + len(name) + len(v.rest)) //nolint:gosec // G115: a record's lengths are int32
 	s.first = v.uvarint()
 	var before S
 	for len(v.rest) > 0 && v.err == nil {
@@ -211,28 +242,37 @@ func (x *machines[M, S, P]) restored(all restoredMachines[M, S]) error {
 }
 
 func (x *machines[M, S, P]) restoredRow(k seriesKey, got *restoredMachine[M, S]) error {
-	r, known := x.byKey[k]
+	r := x.find(k.source, k.name)
+	known := r != nil
 	if !known {
 		if got.machine == nil && len(got.slots) == 0 {
 			return nil
 		}
-		if got.machine == nil {
+		if got.machine == nil && !x.fromNew(got) {
 			return errors.New("steps of a machine that is missing")
 		}
-		r = &machineRow[M, S]{key: k}
+		r = newMachineRow[M, S](k.source, k.name)
+		r.inLog.size = x.newSize
 	}
 	x.catchUp(r)
 	if got.machine != nil && (!known || got.total > r.total) {
 		r.machine, r.total = *got.machine, got.total
 	}
-	if got.machine != nil && (!r.inLog.whole || got.total > r.inLog.base) {
-		r.inLog = inChangelog{whole: true, base: got.total, size: got.size}
+	if got.machine != nil && (r.inLog.size == 0 || got.total > r.inLog.base) {
+		r.inLog = inChangelog{base: got.total, size: got.size}
 	}
 	if err := r.restoredSteps(got); err != nil {
 		return err
 	}
-	x.byKey[k] = r
+	if !known {
+		x.add(r)
+	}
 	return nil
+}
+
+// fromNew tells whether all steps there ever were have been found.
+func (x *machines[M, S, P]) fromNew(got *restoredMachine[M, S]) bool {
+	return x.newSize > 0 && got.slots[0].first == 0 && len(got.slots[0].steps) > 0
 }
 
 // restoredSteps adds the steps that follow what the row has. The slots of a whole are
@@ -245,7 +285,7 @@ func (r *machineRow[M, S]) restoredSteps(got *restoredMachine[M, S]) error {
 			continue
 		}
 		if n >= int(r.inLog.slots) {
-			r.inLog.slots, r.inLog.spent = uint8(n+1), r.inLog.spent+s.size
+			r.inLog.slots, r.inLog.spent = uint8(n+1), r.inLog.spent+s.size //nolint:gosec // G115: below maxSlots
 		}
 		if end <= r.total {
 			continue // known already
@@ -253,7 +293,10 @@ func (r *machineRow[M, S]) restoredSteps(got *restoredMachine[M, S]) error {
 		if s.first > r.total {
 			return fmt.Errorf("steps %d to %d are missing", r.total, s.first-1)
 		}
-		r.behind = append(r.behind, s.steps[r.total-s.first:]...)
+		if r.behind == nil {
+			r.behind = new([]S)
+		}
+		*r.behind = append(*r.behind, s.steps[r.total-s.first:]...)
 		r.total = end
 	}
 	return nil

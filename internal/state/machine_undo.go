@@ -4,7 +4,7 @@ package state
 // has this number, begins at start; before it nobody goes back but to the
 // beginning.
 func (x *machines[M, S, P]) undo(to, start int, batch uint64) {
-	rows := x.rowsOf(to)
+	rows := x.touchedFrom(to)
 	switch {
 	case to >= start:
 		if len(rows) > 0 && batch != x.batch {
@@ -12,14 +12,14 @@ func (x *machines[M, S, P]) undo(to, start int, batch uint64) {
 		}
 		x.undoWithin(rows, to, start)
 	case to == 0:
-		for _, r := range rows {
+		for r := range rows {
 			x.backTo(r, x.oldest(r))
 		}
 	default:
 		panic("state: undo to a point within a sealed batch")
 	}
-	for _, r := range rows {
-		if r.count = 0; r.total == 0 {
+	for r := range rows {
+		if r.total == 0 {
 			x.remove(r)
 		}
 	}
@@ -27,32 +27,30 @@ func (x *machines[M, S, P]) undo(to, start int, batch uint64) {
 	x.log.cut(to)
 }
 
-// rowsOf lists the rows that the log has from a position on, each once.
-func (x *machines[M, S, P]) rowsOf(from int) []*machineRow[M, S] {
-	rows := x.touched[:0]
-	for i := from; i < x.log.n; i++ {
-		if r := x.log.at(i).row; r.count == 0 {
-			r.count = 1
-			rows = append(rows, r)
-		}
+// touchedFrom are the rows that the log has from a position on, each counted once.
+func (x *machines[M, S, P]) touchedFrom(from int) map[*machineRow[M, S]]int {
+	if x.touched == nil {
+		x.touched = make(map[*machineRow[M, S]]int)
 	}
-	x.touched = rows
-	return rows
+	for i := from; i < x.log.n; i++ {
+		x.touched[x.log.at(i).row] = 1
+	}
+	return x.touched
 }
 
 // undoWithin goes back to the start of the open batch, and applies its steps up to
 // the log's position to again.
-func (x *machines[M, S, P]) undoWithin(rows []*machineRow[M, S], to, start int) {
+func (x *machines[M, S, P]) undoWithin(rows map[*machineRow[M, S]]int, to, start int) {
 	for i := start; i < to && len(rows) > 0; i++ {
-		if r := x.log.at(i).row; r.count > 0 {
-			r.count++
+		if r := x.log.at(i).row; rows[r] > 0 {
+			rows[r]++
 		}
 	}
-	for _, r := range rows {
+	for r, count := range rows {
 		if r.newest < x.firstOpen {
 			panic("state: a machine was advanced without a copy of it")
 		}
-		if r.count == 1 { // nothing of it is left in the batch
+		if count == 1 { // nothing of it is left in the batch
 			x.backTo(r, r.newest)
 			continue
 		}
@@ -61,7 +59,7 @@ func (x *machines[M, S, P]) undoWithin(rows []*machineRow[M, S], to, start int) 
 		r.total = c.total
 	}
 	for i := start; i < to && len(rows) > 0; i++ {
-		if s := x.log.at(i); s.row.count > 0 {
+		if s := x.log.at(i); rows[s.row] > 0 {
 			x.apply(&s.row.machine, s.step)
 			s.row.total++
 			s.row.step = x.firstStep + number(i)
@@ -105,7 +103,7 @@ func (x *machines[M, S, P]) dropCopy(n number) {
 }
 
 func (x *machines[M, S, P]) remove(r *machineRow[M, S]) {
-	delete(x.byKey, r.key)
+	x.index.remove(r)
 	if x.last == r {
 		x.last = nil
 	}

@@ -90,7 +90,7 @@ func (w *world) compareSeries(when string, task *Task, want naive) {
 			w.t.Fatalf("%s: series %v differs", when, k)
 		}
 	}
-	if got := len(task.series.byKey); got != len(want.series) {
+	if got := task.series.index.n; got != len(want.series) {
 		w.t.Fatalf("%s: %d series, want %d", when, got, len(want.series))
 	}
 	for name, s := range want.sources {

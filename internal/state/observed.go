@@ -38,7 +38,7 @@ func (s *seriesStep) predicted() float64 { return math.Float64frombits(uint64(s.
 
 func seriesStepping() stepping[*series.Series, seriesStep] {
 	return stepping[*series.Series, seriesStep]{
-		whole: kindSeries, steps: kindSteps,
+		whole: kindSeries, steps: kindSteps, newBySteps: true,
 		apply: func(s *series.Series, step seriesStep) {
 			if step.scored {
 				s.Scored(step.value, step.predicted())

@@ -103,9 +103,6 @@ func (t *Task) keptKey(source, name string) seriesKey {
 	if w, ok := t.windows.byKey[seriesKey{source, name}]; ok {
 		return w.key
 	}
-	if r := t.series.find(source, name); r != nil {
-		return r.key
-	}
 	return seriesKey{strings.Clone(source), strings.Clone(name)}
 }
 

@@ -13,6 +13,12 @@ func (t *Task) windowed() bool { return t.settings.WindowSize > 0 }
 
 // rest counts the series of the other kind.
 func (t *Task) rest(kind byte, key []byte, tombstone bool) {
+	if kind == kindSteps && len(key) > 0 { // a series may have nothing else
+		kind, key = kindSeries, key[:len(key)-1]
+		if tombstone {
+			return
+		}
+	}
 	switch {
 	case kind != kindWindow && kind != kindSeries: // belongs to one that is counted
 	case tombstone:

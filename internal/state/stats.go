@@ -58,7 +58,7 @@ func (t *Task) Stats() Stats {
 	bytes += pendingBytes*int64(len(t.pending.held)) + int64(t.cur.parkedBytes)
 	return Stats{
 		DedupeStats: t.Dedupe(), Pending: t.Pending(), Parked: t.Parked(),
-		Series: len(t.windows.byKey) + len(t.series.byKey), Streams: len(t.memory.byKey), Resting: t.Resting(), Bytes: bytes,
+		Series: len(t.windows.byKey) + t.series.index.n, Streams: len(t.memory.byKey), Resting: t.Resting(), Bytes: bytes,
 	}
 }
 
