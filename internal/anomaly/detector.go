@@ -98,19 +98,19 @@ func (d *Detector) Next(atMicros int64, value float64) (score float64) {
 // scaled returns value in units of the series; a value far above the unit
 // makes a new one.
 func (d *Detector) scaled(value float64) float64 {
-	_, exponent := math.Frexp(value)
+	_, exponent := frexp(value)
 	if value != 0 && (!d.unitSet || exponent > int(d.unit)+headroom) {
 		if d.unitSet {
 			d.rescale(int(d.unit) - exponent)
 		}
 		d.unit, d.unitSet = int32(exponent), true
 	}
-	return math.Ldexp(value, -int(d.unit))
+	return ldexp(value, -int(d.unit))
 }
 
 func (d *Detector) rescale(exponent int) {
 	for _, x := range []*float64{&d.visitMean, &d.level, &d.fast, &d.slow, &d.centre, &d.recent, &d.calm} {
-		*x = math.Ldexp(*x, exponent)
+		*x = ldexp(*x, exponent)
 	}
 	if d.season != nil {
 		d.season.rescale(exponent)
@@ -203,10 +203,9 @@ func (d *Detector) surprise(values [statistics]float64, weekKnown bool, least fl
 		if i == spread {
 			dust = immaterial // it is a multiple of the usual deviation
 		}
-		bits := d.novelty[i].surprise(values[i], dust, d.n)
-		if !weekKnown && (i == weekResidual || i == slowWeekResidual) {
-			continue // it is but a repetition of the others
-		}
+		// Without a week that is known these two but repeat the others.
+		repeats := !weekKnown && (i == weekResidual || i == slowWeekResidual)
+		bits := d.novelty[i].surprise(values[i], dust, d.n, !repeats)
 		total += float64(bits * math.Sqrt(bits))
 	}
 	if d.n++; d.n >= horizon {

@@ -36,8 +36,9 @@ type novelty struct {
 
 // surprise says in bits how far x is from all earlier values: minus the
 // binary logarithm of the share of those n that came as far from the ones
-// before them. Then it learns x. A distance of up to dust counts as none.
-func (m *novelty) surprise(x, dust float64, n uint32) float64 {
+// before them. Then it learns x. A distance of up to dust counts as none. Who does not
+// want to know (judge is false) gets 0.
+func (m *novelty) surprise(x, dust float64, n uint32, judge bool) (bits float64) {
 	value := float32(x)
 	at := m.find(value)
 	if at < int(m.used) && m.seen[at].low <= value { // as most values
@@ -51,7 +52,9 @@ func (m *novelty) surprise(x, dust float64, n uint32) float64 {
 		return 0
 	}
 	size := float64(2 * log2(distance))
-	bits := m.rarity(size, n)
+	if judge {
+		bits = m.rarity(size, n)
+	}
 	m.count(size)
 	return bits
 }
@@ -142,19 +145,20 @@ func (m *novelty) remove(i int) {
 func (m *novelty) rarity(size float64, n uint32) float64 {
 	bin := math.Floor(size)
 	place := min(bins, max(-1, bin-float64(m.top)+bins-1))
-	larger, highest := 0.0, -1
-	for i := bins - 1; i >= 0; i-- {
-		if m.counts[i] != 0 && highest < 0 {
-			highest = i
-		}
-		if float64(i) > place {
-			larger += float64(m.counts[i])
-		}
+	at := int(place)
+	counted := uint32(0)
+	for _, n := range m.counts[min(bins, at+1):] {
+		counted += uint32(n)
 	}
-	if place >= 0 && place < bins {
-		larger += float64(float64(m.counts[int(place)]) * (1 - (size - bin)))
+	larger := float64(counted)
+	if at >= 0 && at < bins {
+		larger += float64(float64(m.counts[at]) * (1 - (size - bin)))
 	}
 	bits := -log2(min(1, (larger+0.5)/(float64(n)+1)))
+	highest := bins - 1
+	for highest >= 0 && m.counts[highest] == 0 {
+		highest--
+	}
 	if highest < 0 {
 		return bits
 	}
@@ -194,8 +198,8 @@ func (m *novelty) fade() {
 // rescale multiplies what was seen by 2 to the power of exponent.
 func (m *novelty) rescale(exponent int) {
 	for i := range m.seen[:m.used] {
-		m.seen[i].low = float32(math.Ldexp(float64(m.seen[i].low), exponent))
-		m.seen[i].high = float32(math.Ldexp(float64(m.seen[i].high), exponent))
+		m.seen[i].low = float32(ldexp(float64(m.seen[i].low), exponent))
+		m.seen[i].high = float32(ldexp(float64(m.seen[i].high), exponent))
 	}
 	m.top = int16(max(-mostTop, int(m.top)+2*exponent))
 }

@@ -41,7 +41,7 @@ func TestNovelty_KeepsTheLargestGaps(t *testing.T) {
 		var seen []float32
 		for i := range 400 {
 			x := float32(math.Pow(r.Float64(), -0.5) * float64(1-2*r.IntN(2)))
-			m.surprise(float64(x), 0, uint32(i))
+			m.surprise(float64(x), 0, uint32(i), true)
 			seen = append(seen, x)
 			for k := range m.seen[:m.used] {
 				if m.seen[k].low > m.seen[k].high || k > 0 && m.seen[k-1].high >= m.seen[k].low {
@@ -103,12 +103,12 @@ func TestNovelty_HugeDistanceLeavesSmallOnesCommon(t *testing.T) {
 func TestNovelty_FadesWhatDoesNotComeAgain(t *testing.T) {
 	t.Parallel()
 	var m novelty
-	m.surprise(100, 0, 0)
-	m.surprise(0, 0, 1)
-	m.surprise(-50, 0, 2)
+	m.surprise(100, 0, 0, true)
+	m.surprise(0, 0, 1, true)
+	m.surprise(-50, 0, 2, true)
 	m.fade()
-	m.surprise(0, 0, 1)
-	m.surprise(-50, 0, 2)
+	m.surprise(0, 0, 1, true)
+	m.surprise(-50, 0, 2, true)
 	m.fade()
 	if m.used != 2 || m.seen[0].low != -50 || m.seen[1].low != 0 {
 		t.Errorf("%v is left, want -50 and 0", m.seen[:m.used])
@@ -122,12 +122,12 @@ func TestNovelty_DustIsNoDistance(t *testing.T) {
 	t.Parallel()
 	var m novelty
 	for range 100 {
-		m.surprise(1, 1e-6, 100)
+		m.surprise(1, 1e-6, 100, true)
 	}
-	if bits := m.surprise(1+1e-7, 1e-6, 100); bits != 0 {
+	if bits := m.surprise(1+1e-7, 1e-6, 100, true); bits != 0 {
 		t.Errorf("dust has %v bits", bits)
 	}
-	if bits := m.surprise(1.001, 1e-6, 100); bits < 6 {
+	if bits := m.surprise(1.001, 1e-6, 100, true); bits < 6 {
 		t.Errorf("the first real distance among 100 values has %v bits, want at least 6", bits)
 	}
 }

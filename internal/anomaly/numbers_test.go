@@ -24,6 +24,27 @@ func TestNumbers_AreGoodToTenDigits(t *testing.T) {
 	}
 }
 
+func TestNumbers_PartsAreTheLibrarys(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(2, 2))
+	numbers := []float64{0, math.Copysign(0, -1), 1, -1, math.SmallestNonzeroFloat64, 0x1p-1022, math.MaxFloat64, math.Inf(1), math.Inf(-1), math.NaN()}
+	for range 200_000 {
+		numbers = append(numbers, math.Float64frombits(r.Uint64()))
+	}
+	same := func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) || a != a && b != b }
+	for i, x := range numbers {
+		got, gotE := frexp(x)
+		if want, wantE := math.Frexp(x); !same(got, want) || gotE != wantE {
+			t.Fatalf("frexp(%v) = %v, %d, want %v, %d", x, got, gotE, want, wantE)
+		}
+		for _, e := range []int{0, 1, -1, 40, -40, 1023, -1022, -1074, 2000, -2200, r.IntN(4400) - 2200, -i % 1100} {
+			if got, want := ldexp(x, e), math.Ldexp(x, e); !same(got, want) {
+				t.Fatalf("ldexp(%v, %d) = %v, want %v", x, e, got, want)
+			}
+		}
+	}
+}
+
 // The bits are the same on every architecture; these were taken on amd64.
 func TestNumbers_HaveFixedBits(t *testing.T) {
 	t.Parallel()

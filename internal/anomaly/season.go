@@ -1,7 +1,5 @@
 package anomaly
 
-import "math"
-
 const (
 	day  = 24
 	week = 7 * day
@@ -51,10 +49,10 @@ func (s *season) learn(h int, mean float64) {
 
 func (s *season) rescale(exponent int) {
 	for i := range s.hours {
-		s.hours[i] = math.Ldexp(s.hours[i], exponent)
+		s.hours[i] = ldexp(s.hours[i], exponent)
 	}
 	for i := range s.days {
-		s.days[i] = float32(math.Ldexp(float64(s.days[i]), exponent))
+		s.days[i] = float32(ldexp(float64(s.days[i]), exponent))
 	}
 }
 
