@@ -65,7 +65,7 @@ func ldexp(x float64, exponent int) float64 {
 	if sum := e + exponent; e == 0 || e == exponentMask || sum <= 0 || sum >= exponentMask || power <= 0 || power >= exponentMask {
 		return math.Ldexp(x, exponent)
 	}
-	return x * math.Float64frombits(uint64(power)<<fractionBits) //nolint:gosec // G115: within 1 and 2046
+	return x * math.Float64frombits(uint64(power)<<fractionBits) // within 1 and 2046
 }
 
 // toward moves old by the share rate towards x.

@@ -123,9 +123,9 @@ func (*machines[M, S, P]) bytesOf(m *M, dst []byte) []byte {
 	return dst
 }
 
-// sizeOf is what the writer's record takes in a changelog.
+// sizeOf is what the writer's record takes in a changelog. No record has 4 GB.
 func sizeOf(w *writer) uint32 {
-	return uint32(recordOverhead + len(w.key) + len(w.value)) //nolint:gosec // G115: a record's lengths are int32
+	return uint32(recordOverhead + len(w.key) + len(w.value))
 }
 
 // unwrite forgets what the sealed batch wrote
@@ -187,7 +187,7 @@ func (x *machines[M, S, P]) restoreWhole(into restoredMachines[M, S], k, v *read
 		return nil
 	}
 	r := into.of(source, name)
-	size := uint32(recordOverhead + 2 + len(source) + len(name) + len(v.rest)) //nolint:gosec // G115: a record's lengths are int32
+	size := uint32(recordOverhead + 2 + len(source) + len(name) + len(v.rest))
 	r.total = v.uvarint()
 	if v.err != nil {
 		return v.err
@@ -216,7 +216,7 @@ func (x *machines[M, S, P]) restoreSteps(into restoredMachines[M, S], k, v *read
 		return nil
 	}
 	s := restoredSteps[S]{steps: r.slots[slot].steps[:0]}
-	s.size = uint32(recordOverhead + len(source) + len(name) + len(v.rest)) //nolint:gosec // G115: a record's lengths are int32
+	s.size = uint32(recordOverhead + len(source) + len(name) + len(v.rest))
 	s.first = v.uvarint()
 	var before S
 	for len(v.rest) > 0 && v.err == nil {
@@ -285,7 +285,7 @@ func (r *machineRow[M, S]) restoredSteps(got *restoredMachine[M, S]) error {
 			continue
 		}
 		if n >= int(r.inLog.slots) {
-			r.inLog.slots, r.inLog.spent = uint8(n+1), r.inLog.spent+s.size //nolint:gosec // G115: below maxSlots
+			r.inLog.slots, r.inLog.spent = uint8(n+1), r.inLog.spent+s.size
 		}
 		if end <= r.total {
 			continue // known already

@@ -18,7 +18,7 @@ type rowKey struct {
 }
 
 func (k *rowKey) set(source, name string) {
-	k.source, k.all = uint32(len(source)), uint32(len(source)+len(name)) //nolint:gosec // G115: a record's lengths are int32
+	k.source, k.all = uint32(len(source)), uint32(len(source)+len(name))
 	if int(k.all) > len(k.text) {
 		both := source + name
 		k.long = &both
