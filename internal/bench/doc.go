@@ -26,8 +26,8 @@
 //   - Scale varies one thing at a time: partitions, series, remembered IDs, or workers
 //     that share the load. Its rows take turns, too, and its figure is processor time:
 //     a machine without a core for each worker says nothing about speed. There are ten
-//     records a series at least, 16,000 a partition, and one a remembered ID: else what
-//     it costs to begin is measured. And all rows of a thing have as many: each record
+//     records a series at least, one a remembered ID, and 16,000 a partition where there
+//     are more than usual: else what it costs to begin is measured. And all rows of a thing have as many: each record
 //     is an ID more that is remembered, which has its own cost.
 //   - Processor time is of the whole life of a process, start and stop included: that
 //     is against it, and it needs nothing but what every system tells about a child.

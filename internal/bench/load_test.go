@@ -117,3 +117,18 @@ func TestSpread_OfRoundsThatHaveBoth(t *testing.T) {
 		t.Errorf("ratio to nobody: %v", got)
 	}
 }
+
+// All signals of a load are of one hour that is over, whatever the clock says.
+func TestLoad_IsOfOneHour(t *testing.T) {
+	t.Parallel()
+	const over = 1_763_920_800 // an hour begins
+	l := Load{Records: 2000, Series: 30, Partitions: 8}
+	for _, now := range []float64{over, over + 1, over + 1000, over + 3599} {
+		for i := range l.Records {
+			var s struct{ Timestamp float64 }
+			if err := json.Unmarshal(l.value(i, now), &s); err != nil || s.Timestamp < over-3600 || s.Timestamp >= over {
+				t.Fatalf("%v after the hour signal %d is of %.0f (%v)", now-over, i, s.Timestamp, err)
+			}
+		}
+	}
+}

@@ -34,8 +34,8 @@ func newBenchScale(p Process) *cobra.Command {
 		Long: `scale varies one thing at a time and has the service work through a load, as bench
 does: partitions, series, IDs that are remembered (of all partitions together,
 PULSE_DEDUPE_MAX_IDS is set accordingly), and workers that share the load. Where there
-would be fewer than ten records a series, 16,000 a partition or one an ID, all loads with
-which that is compared have that many. For each it prints speed, processor time and the
+would be fewer than ten records a series, one an ID or, with more than eight partitions,
+16,000 a partition, all loads with which that is compared have that many. For each it prints speed, processor time and the
 most memory, of all workers together. The results must be complete and unique, or it
 exits 1. It deletes its topics.
 

@@ -91,7 +91,7 @@
 //     wholes only              4,041  1,010    253     51     16
 //     with steps                 164     47     24     19     12
 //
-//     A series takes 2.7 KB in memory after 400 observations, 2.3 KB of them its
+//     A series takes 2.6 KB in memory after 400 observations, 2.2 KB of them its
 //     detector's, and 5 KB at most (TestStats_BytesOfASeries); as much again for each
 //     outstanding batch that advances it.
 //
@@ -99,11 +99,11 @@
 //     counts is how often it waits for memory. So rows are found by an index of one
 //     slot a series (machine_index.go) and not by Go's map, hold their own names, and have
 //     512 bytes; sealing reads 32 of them one right after the other. A new series is
-//     in the changelog as its steps, and a whole is written once those take three times
-//     as much: a series of few observations would else cost a whole of 0.4 KB
-//     with its first and with every sixth (TestSeal_ANewSeriesIsItsSteps). At most
-//     three times the whole is what a compacted topic has beside it, and 32 records a
-//     series are what a restore reads.
+//     in the changelog as its steps, until these take three times what an empty
+//     series does; a series of few observations would else cost a whole of 0.4 KB with
+//     its first and with every sixth (TestSeal_ANewSeriesIsItsSteps). Steps that came
+//     before the last whole stay in a compacted topic until their slots are used again:
+//     a restore reads 33 records a series at most, and passes those over.
 //
 //   - Steps that a restore finds are taken when the series is asked for. Else a
 //     worker that takes over a task would take those of all its series first.

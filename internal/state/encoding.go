@@ -35,7 +35,8 @@ const (
 // Segments of version 1 hold 128 bits of a hash and a status for each ID;
 // windows of version 1 do not say how many values there were before. Ledgers of
 // version 1 are of tasks where nothing waited, sources of version 1 of tasks that
-// forgot none. Steps of version 1 follow a series that was written.
+// forgot none. Steps of version 1 follow a series that was written
+// (TestRestore_ReadsStepsOfFormatOne).
 func kinds(kind byte) (k kindFormat, ok bool) { //nolint:cyclop // a table
 	switch kind {
 	case kindHashKey:

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -144,4 +145,69 @@ func readChangelog(t *testing.T, file string) (changes []change) {
 		changes = append(changes, c)
 	}
 	return changes
+}
+
+// What the release before format version 2 of steps wrote, as a compacted topic has it:
+// four series in 50 batches, see observeOld. Made with its own code.
+func TestRestore_ReadsStepsOfFormatOne(t *testing.T) {
+	t.Parallel()
+	s := Settings{DedupeWindow: 24 * time.Hour, DedupeMaxIDs: 1000, MemorySize: 100}
+	last := map[string]change{}
+	steps := 0
+	for _, c := range readChangelog(t, "testdata/changelog-steps-v1.bin") {
+		last[string(c.key)] = c
+		if c.key[0] == kindSteps && c.value[0] == 1 {
+			steps++
+		}
+	}
+	if steps < 30 {
+		t.Fatalf("there are %d records of steps", steps)
+	}
+	restored := func() *Task {
+		task := newTask(t, s)
+		if err := restoreAll(task, slices.Collect(maps.Values(last))...); err != nil {
+			t.Fatal(err)
+		}
+		return task
+	}
+	want := newTask(t, s)
+	for i := range 50 {
+		observeOld(want, i)
+	}
+	task := restored()
+	requireOld(t, "restored", task, want)
+	for i := 50; i < 90; i++ { // it works on
+		observeOld(task, i)
+		observeOld(want, i)
+		for _, c := range sealed(task, 1_800_000_000_050+int64(i)) {
+			last[string(c.key)] = c
+		}
+		want.Seal(int64(i), nothing)
+		want.Commit()
+	}
+	requireOld(t, "that went on", task, want)
+	requireOld(t, "restored again", restored(), want)
+}
+
+// observeOld is batch i of that changelog: 1 to 4 observations a series, but none in
+// every fifth.
+func observeOld(task *Task, i int) {
+	for n := range 4 {
+		for j := range 1 + n {
+			if (i+n)%5 != 0 {
+				task.Advance("source", oldSeries(n), float64(i*j), int64(i)*1e6)
+			}
+		}
+	}
+}
+
+func oldSeries(n int) string { return "series-" + strconv.Itoa(n) + strings.Repeat("-", 12*n) }
+
+func requireOld(t *testing.T, which string, task, want *Task) {
+	t.Helper()
+	for n := range 4 {
+		if !sameSeries(t, task.Series("source", oldSeries(n)), want.Series("source", oldSeries(n))) {
+			t.Errorf("%s: series %q is another one", which, oldSeries(n))
+		}
+	}
 }

@@ -14,17 +14,19 @@ import (
 // written over. Each says how many steps came before it. What is older than the
 // whole is recognised by that, needs no tombstone and is passed over.
 //
-// A batch writes its steps alone, unless those since the last whole would be longer
-// than spentShare of it, or there are too many of them. So a series that is observed
+// A batch writes its steps alone, unless those since the last whole would come to
+// wholesSpent times as much, or there are too many of them. So a series that is observed
 // once in each batch costs its bytes once in 32 batches and a step in each
 // (TestSeal_WritesStepsInsteadOfMachines), and a task that takes over has to take
-// maxBehind steps a series at most (the same test). A new machine that is small counts
-// as written, with none of its steps: most series that are seen a few times and never
-// again need no whole (TestSeal_ANewSeriesIsItsSteps).
+// maxBehind steps a series at most (the same test). Where newBySteps is set a new machine
+// counts as written, before any step: what is seen a few times and never again needs no
+// whole (TestSeal_ANewSeriesIsItsSteps). Its first whole takes the first steps out of the
+// changelog, or a restore that lacks the whole would take them for all there are
+// (TestRestore_SaysWhatIsMissing).
 const (
-	maxSlots   = 32
-	maxBehind  = 256
-	spentShare = 3
+	maxSlots    = 32
+	maxBehind   = 256
+	wholesSpent = 3
 )
 
 // inChangelog is what the changelog has of a machine.
@@ -93,7 +95,7 @@ func (x *machines[M, S, P]) writeSteps(w *writer, n *writtenMachine[M, S]) bool 
 		before, at = &s.step, s.next
 	}
 	spent := in.spent + sizeOf(w)
-	if spent >= spentShare*in.size {
+	if spent >= wholesSpent*in.size {
 		return false
 	}
 	in.slots++
@@ -107,6 +109,10 @@ func (x *machines[M, S, P]) writeSteps(w *writer, n *writtenMachine[M, S]) bool 
 //	key:   kind, source, name
 //	value: version, number of its steps, its bytes
 func (x *machines[M, S, P]) writeWhole(w *writer, r *machineRow[M, S]) {
+	if x.newSize > 0 && r.inLog.base == 0 && r.inLog.slots > 0 {
+		w.rowKey(x.steps, &r.key)
+		w.emit(append(w.key, 0), nil)
+	}
 	w.rowKey(x.whole, &r.key)
 	w.value = binary.AppendUvarint(w.value, r.total)
 	w.value = x.bytesOf(&r.machine, w.value)

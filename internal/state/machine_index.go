@@ -7,7 +7,7 @@ import (
 
 // rowKey is the source and the name of a series, as its row holds them: who looks for
 // a row compares them within it and waits for no other memory, and the garbage
-// collector finds no strings to look at (TestMachines_ARowIsSmall).
+// collector finds no strings to look at, but for long ones.
 type rowKey struct {
 	// text is the source and the name behind it, if there is room for both.
 	text [32]byte
@@ -64,7 +64,9 @@ func (k *rowKey) append(dst []byte) []byte {
 //
 // It is cut into shards, so that growth moves little at a time.
 type machineIndex[M, S any] struct {
-	seed   maphash.Seed
+	// seeds are of names and of sources: with one, a series that is called like its
+	// source would share its home with many.
+	seeds  [2]maphash.Seed
 	shards [indexShards]indexShard[M, S]
 	n      int
 }
@@ -87,12 +89,12 @@ type indexSlot[M, S any] struct {
 }
 
 func newMachineIndex[M, S any]() machineIndex[M, S] {
-	return machineIndex[M, S]{seed: maphash.MakeSeed()}
+	return machineIndex[M, S]{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
 }
 
 // hash is keyed, differently in each process: senders choose names.
 func (x *machineIndex[M, S]) hash(source, name string) uint64 {
-	return maphash.String(x.seed, name) + 31*maphash.String(x.seed, source)
+	return maphash.String(x.seeds[0], name) ^ maphash.String(x.seeds[1], source)
 }
 
 // get returns the row of a series, nil when there is none.

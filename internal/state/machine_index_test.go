@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -43,13 +44,37 @@ func TestMachineIndex_BehavesLikeAMap(t *testing.T) {
 	x.each(func(row *machineRow[series.Series, seriesStep]) {
 		source, name := row.key.parts()
 		found[seriesKey{source, name}] = true
+		if want := appendString(appendString(nil, source), name); !bytes.Equal(row.key.append(nil), want) {
+			t.Errorf("%q is written as %q, want %q", seriesKey{source, name}, row.key.append(nil), want)
+		}
 	})
 	if len(found) != len(held) {
 		t.Errorf("%d rows are listed, want %d", len(found), len(held))
 	}
 }
 
-// In place of entries with the same home as those of others: a shard that is all one run.
+// A shard that is one run over its end, of rows with several homes.
+func TestMachineIndex_ASeriesCalledLikeItsSourceIsFoundAtOnce(t *testing.T) {
+	t.Parallel()
+	x := newMachineIndex[series.Series, seriesStep]()
+	const n = 20_000
+	for i := range n {
+		x.add(newMachineRow[series.Series, seriesStep](fmt.Sprint(i), fmt.Sprint(i)))
+	}
+	away := 0
+	for i := range x.shards {
+		slots := x.shards[i].slots
+		for at, s := range slots {
+			if s.row != nil {
+				away += (at - int(s.hash)) & (len(slots) - 1)
+			}
+		}
+	}
+	if mean := float64(away) / n; mean > 2 {
+		t.Errorf("a row is %.1f slots from its home, want at most 2", mean)
+	}
+}
+
 func TestMachineIndex_ARunLosesNobody(t *testing.T) {
 	t.Parallel()
 	x := newMachineIndex[series.Series, seriesStep]()

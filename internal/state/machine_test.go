@@ -349,15 +349,18 @@ func TestRestore_SaysWhatIsMissing(t *testing.T) {
 	s := testSettings()
 	s.WindowSize = 0
 	task := newTask(t, s)
-	var young, old []change
+	var young, grown, old []change
 	last := map[string]change{} // as a compacted topic has it
 	for i := range maxSlots + 4 {
 		task.Advance("s", "n", float64(i), int64(i))
 		for _, c := range sealed(task, int64(i)) {
 			last[string(c.key)] = c
 		}
-		if i == 3 {
+		switch i {
+		case 3:
 			young = slices.Collect(maps.Values(last))
+		case maxSlots: // with the first whole, and nothing after it
+			grown = slices.Collect(maps.Values(last))
 		}
 	}
 	old = slices.Collect(maps.Values(last))
@@ -375,6 +378,7 @@ func TestRestore_SaysWhatIsMissing(t *testing.T) {
 	}{
 		{young, steps(0), "steps of a machine that is missing"},
 		{young, steps(1), "steps 1 to 1 are missing"},
+		{grown, whole, "steps of a machine that is missing"},
 		{old, whole, "steps of a machine that is missing"},
 		{old, steps(0), "steps 33 to 33 are missing"},
 	} {

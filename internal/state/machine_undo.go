@@ -23,9 +23,16 @@ func (x *machines[M, S, P]) undo(to, start int, batch uint64) {
 			x.remove(r)
 		}
 	}
+	if len(rows) > touchedKept {
+		x.touched = nil
+	}
 	clear(rows)
 	x.log.cut(to)
 }
+
+// touchedKept is how many rows may have been in a map that is used again: to clear it
+// takes as long as when it was full, and most undo one record.
+const touchedKept = 64
 
 // touchedFrom are the rows that the log has from a position on, each counted once.
 func (x *machines[M, S, P]) touchedFrom(from int) map[*machineRow[M, S]]int {

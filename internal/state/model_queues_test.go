@@ -3,7 +3,6 @@ package state
 import (
 	"maps"
 	"slices"
-	"strconv"
 )
 
 // await does to both what the record path does with a signal that fails and is
@@ -87,7 +86,7 @@ func (w *world) compareQueues(when string, task *Task, want naive) {
 	}
 	count, bytes := 0, 0
 	for i := range w.series {
-		k := seriesKey{strconv.Itoa(i % 2), "series" + strconv.Itoa(i)}
+		k := worldSeries(i)
 		waits, list := want.waits(k), want.parked[k]
 		if task.Behind(k.source, k.name) != (waits+len(list) > 0) {
 			w.t.Fatalf("%s: Behind(%v) = %v with %d waiting, %d parked", when, k, waits+len(list) == 0, waits, len(list))

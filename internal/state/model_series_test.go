@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding"
 	"errors"
-	"strconv"
 	"testing"
 
 	"pulse-scorer/internal/learn"
@@ -85,7 +84,7 @@ func sameSeries(t *testing.T, a, b *series.Series) bool {
 func (w *world) compareSeries(when string, task *Task, want naive) {
 	w.t.Helper()
 	for i := range w.series {
-		k := seriesKey{strconv.Itoa(i % 2), "series" + strconv.Itoa(i)}
+		k := worldSeries(i)
 		if !sameSeries(w.t, task.Series(k.source, k.name), want.series[k]) {
 			w.t.Fatalf("%s: series %v differs", when, k)
 		}

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -154,9 +155,11 @@ func (w *world) remember(id ID, identity, content string) {
 	w.open.ledger[string(pulse.StagePanic)]++
 }
 
-func (w *world) key() seriesKey {
-	n := w.rng.IntN(w.series)
-	return seriesKey{strconv.Itoa(n % 2), "series" + strconv.Itoa(n)}
+func (w *world) key() seriesKey { return worldSeries(w.rng.IntN(w.series)) }
+
+// worldSeries are series with keys of many lengths, those of rowKey.text among them.
+func worldSeries(n int) seriesKey {
+	return seriesKey{strconv.Itoa(n % 2), "series" + strconv.Itoa(n) + strings.Repeat("-", 5*n%31)}
 }
 
 func (w *world) observe() {
@@ -318,7 +321,7 @@ func (w *world) compare(when string, task *Task, want naive) {
 		}
 	}
 	for i := range w.series {
-		k := seriesKey{strconv.Itoa(i % 2), "series" + strconv.Itoa(i)}
+		k := worldSeries(i)
 		if got := task.windows.view(k.source, k.name); !slices.Equal(got, want.windows[k]) {
 			w.t.Fatalf("%s: window %v is %v, want %v", when, k, got, want.windows[k])
 		}
