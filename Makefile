@@ -164,7 +164,7 @@ chaos: ## KILLS (20) workers killed under load, and every request disturbed, on 
 
 .PHONY: chaos-cluster
 chaos-cluster: ## FAULTS (100) of workers, brokers and links over SIGNALS (2000000) on three brokers, by SEED; needs java and mvn
-	$(GO) test -tags integration -count=1 -timeout 4h -v -run '^TestCluster_Chaos$$' $(TESTFLAGS) ./integration -faults $(FAULTS) -signals $(or $(SIGNALS),2000000) -seed $(SEED)
+	$(GO) test -tags integration -count=1 -timeout 4h -v -run '^TestCluster_Chaos$$' $(TESTFLAGS) ./integration -faults $(FAULTS) -signals $(or $(SIGNALS),2000000) -seed $(SEED) -timed
 
 .PHONY: rebalance
 rebalance: ## what JOINS (10) joining workers and static restarts cost the others, on a real Kafka; integration does less of it

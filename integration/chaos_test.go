@@ -23,7 +23,7 @@ var kills = flag.Int("kills", 5, "how many workers TestChaos kills")
 
 // timed makes it a failure when something takes longer than promised. make chaos and
 // make retries ask for it; in the suite a slow machine must not fail what is right.
-var timed = flag.Bool("timed", false, "TestChaos, TestEnrichers, TestRetries and TestHealth fail when something takes longer than promised")
+var timed = flag.Bool("timed", false, "TestChaos, TestCluster_Chaos, TestEnrichers, TestRetries and TestHealth fail when something takes longer than promised")
 
 const (
 	sigcont         = syscall.SIGCONT

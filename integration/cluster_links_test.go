@@ -209,7 +209,7 @@ func TestLink_CutsAndHeals(t *testing.T) {
 		t.Fatalf("whole link: %v", err)
 	}
 	l.fail(freeze)
-	if err := say(c, 100*time.Millisecond); !isTimeout(err) || l.hits() != 1 {
+	if err := say(c, time.Second); !isTimeout(err) || l.hits() != 1 {
 		t.Errorf("frozen link: got %v and %d hits, want a time-out and 1", err, l.hits())
 	}
 	l.heal()

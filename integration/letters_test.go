@@ -166,10 +166,7 @@ func ask[T any](ctx context.Context, t *testing.T, l *lab, args ...string) T {
 func (c *correspondence) look(ctx context.Context, t *testing.T) {
 	t.Helper()
 	type row struct{ ID, Class, Stage, Source, Standing string }
-	// A commit is acknowledged before its markers are written, and a marker has an offset.
-	for p := range int32(c.partitions) {
-		c.awaitMarkers(ctx, t, c.topics.DeadLetters, p)
-	}
+	c.awaitMarkers(ctx, t, c.topics.DeadLetters) // a marker has an offset
 	before := c.ends(ctx, t, c.topics.DeadLetters)
 	began := time.Now()
 	all := ask[[]row](ctx, t, c.lab, "list")
@@ -207,15 +204,25 @@ func (c *correspondence) look(ctx context.Context, t *testing.T) {
 	}
 }
 
-// awaitMarkers waits until no transaction is open in a partition.
-func (l *lab) awaitMarkers(ctx context.Context, t *testing.T, topic string, partition int32) {
+// awaitMarkers waits until no transaction is open in a topic: a commit is acknowledged
+// before its markers are written.
+func (l *lab) awaitMarkers(ctx context.Context, t *testing.T, topic string) {
 	t.Helper()
 	awaitThat(ctx, t, func() string {
-		if stable, end := l.stable(ctx, t, topic, partition), l.end(ctx, t, topic, partition); stable != end {
-			return fmt.Sprintf("%s-%d is stable up to %d of %d", topic, partition, stable, end)
+		for p := range int32(l.partitions) {
+			if stable, end := l.stable(ctx, t, topic, p), l.end(ctx, t, topic, p); stable != end {
+				return fmt.Sprintf("%s-%d is stable up to %d of %d", topic, p, stable, end)
+			}
 		}
 		return ""
 	})
+}
+
+// awaitSettled waits until all that a redrive has sent can be seen.
+func (c *correspondence) awaitSettled(ctx context.Context, t *testing.T) {
+	t.Helper()
+	c.awaitMarkers(ctx, t, c.topics.Input)
+	c.awaitMarkers(ctx, t, c.tier(1))
 }
 
 // ends is where a topic ends, over all partitions.
@@ -279,6 +286,7 @@ func (c *correspondence) interrupt(ctx context.Context, t *testing.T) {
 	c.awaitSent(ctx, t, first, c.toHeal()/5)
 	first.signal(t, syscall.SIGINT)
 	<-first.done
+	c.awaitSettled(ctx, t)
 	var done app.Redriven
 	if err := json.Unmarshal(out.Bytes(), &done); err != nil || first.cmd.ProcessState.ExitCode() != 1 {
 		t.Fatalf("interrupted: %v: %v\n%s", first.cmd.ProcessState, err, out)
@@ -396,6 +404,7 @@ func (c *correspondence) settle(ctx context.Context, t *testing.T, again int) {
 	began := time.Now()
 	<-third.done
 	took := time.Since(began)
+	c.awaitSettled(ctx, t)
 	var done app.Redriven
 	if err := json.Unmarshal(out.Bytes(), &done); err != nil || third.cmd.ProcessState.ExitCode() != 0 {
 		t.Fatalf("redrive: %v: %v\n%s", third.cmd.ProcessState, err, out)

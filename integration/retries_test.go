@@ -87,6 +87,7 @@ func failAtRandom(ctx context.Context, t *testing.T, lab *lab, program string) {
 
 	load.await(ctx, t, 0.2)
 	c := lab.startAsking(t, program, "C", e)
+	load.last(lasts) // however long that takes
 	lab.awaitJoined(ctx, t, 3, first.txnID, second.txnID)
 	t.Logf("a third worker has joined after %d of %d signals", load.produced.Load(), load.total)
 
@@ -96,10 +97,12 @@ func failAtRandom(ctx context.Context, t *testing.T, lab *lab, program string) {
 	e.awaitGone(ctx, t)
 	t.Logf("worker A is killed while it makes attempt %d of signal %s: its enricher was asked and has not answered", caught.attempt, caught.id)
 	lab.awaitMembers(ctx, t, "of those that are left", func(ms []member) bool {
+		load.last(lasts)
 		return len(ms) == 2 && !slices.ContainsFunc(ms, func(m member) bool { return m.txnID == first.txnID })
 	})
 
 	load.await(ctx, t, 0.7)
+	load.last(lasts)
 	c.drain(ctx, t)
 	lab.awaitJoined(ctx, t, 1)
 	load.finish(t, 0)

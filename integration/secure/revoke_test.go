@@ -13,8 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// revoke takes one permission of a list from a user.
-func (l *lab) revoke(ctx context.Context, t *testing.T, user string, a acl) {
+// revoke takes a permission from a user, who is left with so many.
+func (l *lab) revoke(ctx context.Context, t *testing.T, user string, a acl, left int) {
 	t.Helper()
 	one := kmsg.NewDeleteACLsRequestFilter()
 	one.Principal, one.Host = new("User:"+user), new("*")
@@ -29,6 +29,7 @@ func (l *lab) revoke(ctx context.Context, t *testing.T, user string, a acl) {
 	if err != nil || len(res.Results[0].MatchingACLs) != 1 {
 		t.Fatalf("take from %s: %v, %+v", user, err, res.Results)
 	}
+	l.awaitGranted(ctx, t, user, func(n int) bool { return n == left })
 }
 
 // testRevoked takes each permission of the list for serve from a service that works. It
@@ -46,7 +47,7 @@ func testRevoked(ctx context.Context, t *testing.T, l *lab) {
 			service.await(ctx, t, 0, 1, "assigned")
 			s.plain().must(ctx, t, signals(0, 10), "produce", "-")
 			s.expectScored(ctx, t, 10)
-			s.revoke(ctx, t, s.name, lost)
+			s.revoke(ctx, t, s.name, lost, len(list)-1)
 			s.plain().must(ctx, t, signals(10, 10), "produce", "-")
 			if lost.operation == kmsg.ACLOperationDescribeConfigs {
 				service.expectUnchecked(ctx, t, lost)

@@ -62,7 +62,7 @@ func (l *lab) clientFiles(t *testing.T, by *authority, name string) (cert, key s
 	return l.write(t, "tls/"+name+".pem", certificate), l.write(t, "tls/"+name+".key", private)
 }
 
-// shortToken is the life of a token that is renewed when half of it is over.
+// shortToken is the life of a token that is renewed when a quarter of it is over.
 const shortToken = 4 * time.Second
 
 // renewed is a token file that somebody keeps fresh until the test ends.
@@ -72,7 +72,7 @@ func (l *lab) renewed(t *testing.T, user string) string {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		again := time.NewTicker(shortToken / 2)
+		again := time.NewTicker(shortToken / 4)
 		defer again.Stop()
 		for {
 			select {

@@ -172,9 +172,7 @@ func startLatest(t *testing.T, c Cluster) {
 	b.sendWith(b.client, b.plain(50)...)
 	first := b.start(latest)
 	first.awaitReady()
-	if wrong := differ("offsets after the first assignment", b.committed(), b.ends()); wrong != "" {
-		t.Error(wrong)
-	}
+	eventually(t, func() string { return differ("offsets after the first assignment", b.committed(), b.ends()) })
 	first.stop()
 	b.send(b.plain(50)...)
 	b.start(latest)
