@@ -105,6 +105,13 @@
 //     before the last whole stay in a compacted topic until their slots are used again:
 //     a restore reads 33 records a series at most, and passes those over.
 //
+//   - What remains are the waits themselves. A record's place in the table of IDs and
+//     in the index follows from its bytes, so who reads ahead has both fetched, and then
+//     the row, while others are processed (prefetch.go). With a million series, three
+//     rounds in turns, a record cost 7 % less processor time and took 14 % less time
+//     (4 to 9, 2 to 19). To fetch what a grown series has beside its row, too, gained
+//     nothing.
+//
 //   - Steps that a restore finds are taken when the series is asked for. Else a
 //     worker that takes over a task would take those of all its series first.
 //

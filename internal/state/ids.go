@@ -85,11 +85,14 @@ func hashOf(lo, hi uint64) hash {
 // Look says what is known about an identity. content is what must be equal for
 // the same identity to be a duplicate. The ID is for Remember.
 func (t *Task) Look(identity, content []byte) (ID, Verdict) {
-	id := t.hash.id(identity, content)
+	id := t.Identify(identity, content)
 	return id, t.Verdict(id)
 }
 
-// Verdict is what Look says about an ID it gave before.
+// Identify is the ID that Look gives.
+func (t *Task) Identify(identity, content []byte) ID { return t.hash.id(identity, content) }
+
+// Verdict is what Look says about an ID.
 func (t *Task) Verdict(id ID) Verdict {
 	if v, waits := t.awaited(id); waits {
 		return v
