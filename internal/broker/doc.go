@@ -21,7 +21,8 @@
 //	                warm.go keeps states for tasks that may come back, progress.go
 //	stall.go        giving up a task that makes no progress
 //	source.go       what a task reads: its input and the retry tiers; schedule.go when
-//	fetch.go        long polls; aborted.go filters, worker.go runs the record path
+//	fetch.go        long polls; aborted.go filters, worker.go runs the record path,
+//	                upcoming.go shows it what comes next
 //	output.go       record batches; commit.go decides when a transaction is due
 //	committer.go    its requests; settle.go finds out what became of it;
 //	                hanging.go, doubts.go, leftovers.go end what a broker has forgotten to

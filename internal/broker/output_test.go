@@ -156,9 +156,7 @@ func TestWorker_CountsWhatItKeepsToTakeRecordsBack(t *testing.T) {
 	w := &worker{task: &task{}, path: takingPath{}, out: newTestOutput(t), now: time.Now}
 	var r reply
 	for i := range int64(10) {
-		if err := w.processRecord(&batch.Record{Offset: i}, 0, &r, time.Time{}); err != nil {
-			t.Fatal(err)
-		}
+		w.processRecord(&pipeline.Record{Offset: i}, &r, time.Time{})
 	}
 	if got := w.out.size(); got != 10*undoBytes {
 		t.Errorf("%d bytes for ten records, want %d", got, 10*undoBytes)

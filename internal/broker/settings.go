@@ -167,6 +167,10 @@ type Task interface { //nolint:interfacebloat // the life of a task is one proto
 	// a nil value is a tombstone. Restored ends it.
 	Restore(key, value []byte) error
 	Restored() error
+	// Prefetch says that a record will be processed soon: after those that were
+	// prefetched before it, at most pipeline.Lookahead of them. It may never be. Neither
+	// it nor its bytes change before.
+	Prefetch(in *pipeline.Record)
 	// Process takes one record of the input or of a tier and writes what comes of
 	// it to out, or keeps it for Finish. Both say how to go on.
 	Process(in *pipeline.Record, out pipeline.Sink) pipeline.Answer

@@ -33,7 +33,9 @@ func (n *notedTask) Restore(key, _ []byte) error {
 	}
 	return nil
 }
-func (n *notedTask) Restored() error { return nil }
+func (n *notedTask) Restored() error           { return nil }
+func (n *notedTask) Prefetch(*pipeline.Record) {}
+
 func (n *notedTask) Process(*pipeline.Record, pipeline.Sink) pipeline.Answer {
 	return pipeline.Taken
 }

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -21,13 +20,11 @@ type worker struct {
 	out     *output
 	cursor  *batch.Cursor
 	headers batch.HeaderParser
-	parsed  []pipeline.Header
-	// in is the record that is being processed: made anew for each, it would be
-	// most of the garbage there is.
-	in      pipeline.Record
-	inflate []byte
-	topics  Topology
-	now     func() time.Time
+	// upcoming are the records read of the batch at the cursor.
+	upcoming upcoming
+	inflate  []byte
+	topics   Topology
+	now      func() time.Time
 	// lateness is told how late records of tiers are processed, in seconds.
 	lateness func(seconds float64)
 	// before is when the last record of each tier was due.
@@ -200,6 +197,7 @@ func (w *worker) finish(r *reply) {
 func (w *worker) process(c *chunk, r *reply, freeSince time.Time) {
 	set := c.rest
 	r.next = c.next
+	defer w.upcoming.forget()
 	for {
 		b, rest, err := batch.Next(set)
 		if errors.Is(err, io.EOF) {
@@ -242,15 +240,17 @@ func (w *worker) processBatch(b batch.Batch, c *chunk, r *reply, freeSince time.
 		r.err = fmt.Errorf("fetched records: %w", err)
 		return false
 	}
-	var rec batch.Record
-	for w.cursor.Next(&rec) {
-		if rec.Offset < r.next {
-			continue // a batch may begin before the offset asked for
-		}
-		if err := w.processRecord(&rec, c.tier, r, freeSince); err != nil {
+	w.upcoming.reset()
+	for {
+		in, err := w.nextRecord(c.tier, r.next)
+		if err != nil {
 			r.err = err
 			return false
 		}
+		if in == nil {
+			return true
+		}
+		w.processRecord(in, r, freeSince)
 		if r.stop {
 			c.next = r.next
 			return false
@@ -262,41 +262,13 @@ func (w *worker) processBatch(b batch.Batch, c *chunk, r *reply, freeSince time.
 			return r.next > b.LastOffset
 		}
 	}
-	if err := w.cursor.Err(); err != nil {
-		r.err = fmt.Errorf("fetched records: %w", err)
-		return false
-	}
-	return true
 }
 
-func (w *worker) processRecord(rec *batch.Record, tier int, r *reply, freeSince time.Time) error {
-	headers, err := w.headers.Parse(w.parsed[:0], rec.Headers)
-	if err != nil {
-		return fmt.Errorf("headers at offset %d: %w", rec.Offset, err)
+func (w *worker) processRecord(in *pipeline.Record, r *reply, freeSince time.Time) {
+	if in.Tier > 0 && !w.due(in.Tier, in.Headers, r, freeSince) {
+		return
 	}
-	w.parsed = headers
-	if tier > 0 && !w.due(tier, headers, r, freeSince) {
-		return nil
-	}
-	in := &w.in
-	*in = pipeline.Record{
-		Tier: tier, Topic: w.topics.source(tier), Partition: w.task.id, Offset: rec.Offset, TimestampMs: rec.TimestampMs,
-		Key: rec.Key, Value: rec.Value, Headers: headers,
-	}
-	if rec.Withheld != nil {
-		in.Withheld = withheld(rec.Withheld)
-	}
-	w.out.origin = place{tier, rec.Offset}
-	switch to, ok := w.refused[w.out.origin]; {
-	case !ok:
-	case to == pipeline.DeadLetters:
-		in.Withheld = &pipeline.Withheld{Size: int64(len(in.Value)), SHA256: sha256.Sum256(in.Value)}
-		in.Value = nil
-	case to.Tier() > 0:
-		in.RetryRefused = true
-	default:
-		in.ResultRefused = true
-	}
+	w.out.origin = place{in.Tier, in.Offset}
 	switch w.path.Process(in, w.out) {
 	case pipeline.Taken:
 	case pipeline.Full:
@@ -306,15 +278,14 @@ func (w *worker) processRecord(rec *batch.Record, tier int, r *reply, freeSince 
 		r.stop = true // what has its outcome need not wait for the rest
 	case pipeline.HoldInput, pipeline.HoldAll:
 		r.stop, r.due = true, w.now().Add(crowdedPause)
-		return nil
+		return
 	}
 	if r.records == 0 {
-		r.oldestMs = rec.TimestampMs
+		r.oldestMs = in.TimestampMs
 	}
 	w.out.keeps()
 	r.records++
-	r.next = rec.Offset + 1
-	return nil
+	r.next = in.Offset + 1
 }
 
 // due tells whether a record of a tier may be processed, and stops at one that may
@@ -340,17 +311,4 @@ func (w *worker) due(tier int, headers []pipeline.Header, r *reply, freeSince ti
 	}
 	w.lateness(max(0, now.Sub(notBefore).Seconds()))
 	return true
-}
-
-// withheld describes what could not be held: the value, or else the key or the
-// headers.
-func withheld(w *batch.Withheld) *pipeline.Withheld {
-	d := w.Value
-	if d.Size == 0 {
-		d = w.Key
-	}
-	if d.Size == 0 {
-		d = w.Headers
-	}
-	return &pipeline.Withheld{Size: d.Size, SHA256: d.SHA256}
 }

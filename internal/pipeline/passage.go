@@ -37,6 +37,8 @@ type passage struct {
 	signal pulse.Signal
 	score  pulse.Score
 	id     state.ID
+	// identified: id is known before it is asked for.
+	identified bool
 	// waited: its ID was pending because of it, so that it is no new record.
 	waited bool
 	// isNew: its observation was added to its series by this passage; ingested,
@@ -68,7 +70,7 @@ func (p *passage) begin(in *Record) {
 	p.in, p.parked = in, false
 	p.topic, p.partition, p.offset, p.recordMs, p.deliveries, p.firstSeenMs = in.Topic, in.Partition, in.Offset, ArrivedMs(in), 1, 0
 	p.progress = codec.Progress{}
-	p.stage, p.waited, p.isNew, p.ingested, p.unremembered = StageDecode, false, false, false, false
+	p.stage, p.identified, p.waited, p.isNew, p.ingested, p.unremembered = StageDecode, false, false, false, false, false
 	p.signal.Source, p.signal.SourceGiven, p.told, p.predicted = "", false, false, false
 	p.inquiry.Answers, p.inquiry.Traceparent, p.asked, p.failed, p.followed = nil, "", false, nil, nil
 }

@@ -167,6 +167,9 @@ func (t *Task) decode(p *passage) *pulse.Bad {
 	if bad := t.refuse(p.in); bad != nil {
 		return bad
 	}
+	if d := t.decodedAhead(p.in); d != nil {
+		return t.take(p, d)
+	}
 	return t.decoder.Decode(p.in.Value, p.in.Headers, p.recordMs, &p.signal)
 }
 
@@ -202,12 +205,19 @@ func resultRefused() *pulse.Bad {
 func (t *Task) dedupe(p *passage) (v state.Verdict) {
 	p.stage = StageDedupe
 	defer t.clock.lap(StageDedupe)
-	t.scratch = codec.AppendIdentity(t.scratch[:0], &p.signal)
-	identity := len(t.scratch)
-	t.scratch = codec.AppendContent(t.scratch, &p.signal)
-	p.id, v = t.state.Look(t.scratch[:identity], t.scratch[identity:])
+	if !p.identified {
+		p.id = t.identify(&p.signal)
+	}
+	v = t.state.Verdict(p.id)
 	p.waited = v == state.Waiting && p.again()
 	return v
+}
+
+func (t *Task) identify(sig *pulse.Signal) state.ID {
+	t.scratch = codec.AppendIdentity(t.scratch[:0], sig)
+	identity := len(t.scratch)
+	t.scratch = codec.AppendContent(t.scratch, sig)
+	return t.state.Identify(t.scratch[:identity], t.scratch[identity:])
 }
 
 // validate refuses what was decoded and cannot be scored.

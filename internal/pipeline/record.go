@@ -32,6 +32,9 @@ type Record struct {
 	// RetryRefused is set when the broker refused the record in a retry tier as
 	// too large.
 	RetryRefused bool
+
+	// decoded is what Prefetch has found of it.
+	decoded *decoded
 }
 
 // Withheld describes a value that is not passed on.

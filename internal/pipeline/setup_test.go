@@ -103,12 +103,15 @@ func equalWritten(a, b written) bool {
 }
 
 // process hands over a record as the engine does: its bytes are another
-// record's once Process has returned.
+// record's once Process has returned, and some were prefetched.
 func process(task *Task, in *Record, out Sink) Answer {
 	lent := *in
 	lent.Key, lent.Value, lent.Headers = bytes.Clone(in.Key), bytes.Clone(in.Value), nil
 	for _, h := range in.Headers {
 		lent.Headers = append(lent.Headers, Header{Key: h.Key, Value: bytes.Clone(h.Value)})
+	}
+	if in.Offset%2 == 1 {
+		task.Prefetch(&lent)
 	}
 	answer := task.Process(&lent, out)
 	overwrite(lent.Key)

@@ -73,14 +73,15 @@ func (s *Settings) Validate() error {
 // Task is the record path of one task with its state. One goroutine at a time
 // may use it.
 type Task struct {
-	settings Settings
-	profile  *scoring.Profile
-	state    *state.Task
-	decoder  *codec.Decoder
-	letters  *letters
-	metrics  *Metrics
-	figures  *figures
-	clock    stageClock
+	settings  Settings
+	profile   *scoring.Profile
+	state     *state.Task
+	decoder   *codec.Decoder
+	lookahead lookahead
+	letters   *letters
+	metrics   *Metrics
+	figures   *figures
+	clock     stageClock
 
 	// open and sealed count the two outstanding batches; the metrics get
 	// them when Kafka has committed.
@@ -128,10 +129,11 @@ func New(s Settings, d Deps) (*Task, error) {
 	if err != nil {
 		return nil, err
 	}
+	decoding := codec.Settings{DefaultSource: s.DefaultSource}
 	return &Task{
 		log: d.Log, models: d.Models, partition: d.Partition, random: d.Random, externals: d.Externals, tracer: d.Tracer, batch: firstBatch,
 		settings: s, profile: d.Profile, state: st, metrics: d.Metrics, figures: new(figures),
-		decoder: codec.NewDecoder(codec.Settings{DefaultSource: s.DefaultSource}),
+		decoder: codec.NewDecoder(decoding), lookahead: newLookahead(decoding),
 		letters: &letters{group: s.Group},
 		clock:   stageClock{now: d.Now, metrics: d.Metrics},
 		open:    newTally(d.sight()), sealed: newTally(d.sight()), watcher: d.Watcher,
@@ -196,6 +198,7 @@ func (t *Task) Commit() {
 // Rollback takes back the sealed and the open batch.
 func (t *Task) Rollback() {
 	t.drop()
+	t.lookahead.forget()
 	t.state.Rollback()
 	t.sealed.reset()
 	t.open.reset()

@@ -95,6 +95,9 @@ type outcome struct {
 	Padding string `json:"padding,omitempty"`
 }
 
+// Prefetch implements broker.Task.
+func (t *task) Prefetch(*pipeline.Record) {}
+
 // Process implements broker.Task.
 func (t *task) Process(in *pipeline.Record, out pipeline.Sink) pipeline.Answer {
 	t.recorder.processed(t.id, in.Offset)
