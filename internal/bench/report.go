@@ -65,7 +65,7 @@ func (r *Report) Write(out io.Writer) error {
 		faults = errors.Join(faults, err)
 	}
 	if len(r.Rounds) > 0 {
-		line("%d records, %d series, %d partitions, one in %d repeated; %d rounds, median (least to most)\n",
+		line("%d records, %d series, %d partitions, one in %d repeated; rounds: %d; median (least to most)\n",
 			r.Load.Records, r.Load.Series, r.Load.Partitions, repeatEvery, len(r.Rounds))
 		r.writeWork(line)
 	}

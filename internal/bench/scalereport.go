@@ -69,7 +69,7 @@ func (r *ScaleReport) Write(out io.Writer) error {
 		_, err := fmt.Fprintf(table, format+"\n", args...)
 		faults = errors.Join(faults, err)
 	}
-	line("where nothing else is said: %s records, one in %d repeated, %s series, %d partitions, 1 worker; %d rounds, median (least to most)",
+	line("where nothing else is said: %s records, one in %d repeated, %s series, %d partitions, 1 worker; rounds: %d; median (least to most)",
 		short(r.Load.Records), repeatEvery, short(r.Load.Series), r.Load.Partitions, r.Rounds)
 	for i := range r.Dimensions {
 		d := &r.Dimensions[i]

@@ -107,7 +107,7 @@ func scalePicture(report *bench.ScaleReport) string {
 		panels = append(panels, panel)
 	}
 	return plot.Panels("What a record costs",
-		fmt.Sprintf("processor time of a record in µs: median, and the least to the most of %d rounds", report.Rounds), panels)
+		fmt.Sprintf("processor time of a record in µs: median, and the least to the most; rounds: %d", report.Rounds), panels)
 }
 
 // numbers are a flag's, with commas between them; unlike pflag's list it can be empty.

@@ -73,7 +73,7 @@ func TestBench_MeasuresAllAndLeavesNothing(t *testing.T) {
 	}
 	for _, want := range []string{
 		"service / copy", "service / transact", "100/s, meter", "service / streams",
-		"100/s, service", "100/s, transact", "100/s, streams", "2 rounds",
+		"100/s, service", "100/s, transact", "100/s, streams", "rounds: 2",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, &text)
