@@ -8,6 +8,9 @@ const (
 	// firstStep is how far the first gaps move an estimate, as a share of it, and
 	// lastStep how far later ones do: the median doubles within 23 gaps.
 	firstStep, lastStep = 0.5, 1.0 / 16
+	// far is how many times an estimate a gap is that is not of this pace; two in a row
+	// make a new one.
+	far = 4
 	// knownGaps is from when a cadence is one.
 	knownGaps = 3
 	// jitter is the part of a usual gap by which one may be late.
@@ -25,7 +28,10 @@ const (
 // without chance: up by step times the quantile's share when the gap is longer,
 // down by step times the rest when it is shorter, and never beyond the gap
 // itself. So one gap moves an estimate by a bounded share however long it is,
-// and equal gaps are met exactly.
+// and equal gaps are met exactly. Both begin with the median of the first three: a first
+// timestamp that is far off, of a clock that was not set, say, is in one of them. Of two
+// gaps in a row that are far longer each later one doubles an estimate: with the step
+// alone a series whose first values came at once would have no continuity for a year.
 type cadence struct {
 	// newest is the latest timestamp so far; only a later one makes a gap.
 	newest int64
@@ -40,6 +46,7 @@ type cadence struct {
 // observe takes the timestamp of the next observation, and returns the part of
 // the observations due since the newest one that has come, in (0,1].
 func (c *cadence) observe(timestampMicros int64) (continuity float64) {
+	before := c.gap
 	c.gap = 0
 	if c.observed == 0 {
 		c.newest, c.observed = timestampMicros, 1
@@ -52,7 +59,7 @@ func (c *cadence) observe(timestampMicros int64) (continuity float64) {
 	c.gap = float64(uint64(timestampMicros)-uint64(c.newest)) / microsPerSecond //nolint:gosec // G115: that is meant
 	c.newest = timestampMicros
 	continuity = c.continuity()
-	c.learn()
+	c.learn(before)
 	return continuity
 }
 
@@ -74,26 +81,35 @@ func (c *cadence) continuity() float64 {
 	return 1 / max(1, c.gap/usual-jitter)
 }
 
-func (c *cadence) learn() {
-	if c.gaps == 0 {
+// learn takes the last gap; before is the one before it, 0 if there is none.
+func (c *cadence) learn(before float64) {
+	switch c.gaps {
+	case 0:
 		c.usual, c.long = c.gap, c.gap
-		c.gaps = 1
-		return
+	case 1:
+		c.usual, c.long = min(c.usual, c.gap), max(c.usual, c.gap)
+	case 2:
+		c.usual = max(c.usual, min(c.gap, c.long)) // the median of the three
+		c.long = c.usual
+	default:
+		step := max(lastStep, firstStep/float64(c.gaps))
+		c.usual = c.follow(c.usual, before, 0.5, step)
+		c.long = c.follow(c.long, before, longShare, step)
 	}
-	step := max(lastStep, firstStep/float64(c.gaps))
-	c.usual = follow(c.usual, c.gap, 0.5, step)
-	c.long = follow(c.long, c.gap, longShare, step)
 	if c.gaps < maxCount {
 		c.gaps++
 	}
 }
 
-// follow moves the estimate of a quantile towards x, at most to it.
-func follow(estimate, x, share, step float64) float64 {
-	if x > estimate {
-		return min(x, estimate+float64(estimate*float64(step*share)))
+// follow moves the estimate of a quantile towards the last gap, at most to it.
+func (c *cadence) follow(estimate, before, share, step float64) float64 {
+	if min(before, c.gap) > far*estimate {
+		return 2 * estimate
 	}
-	return max(x, estimate-float64(estimate*float64(step*(1-share))))
+	if c.gap > estimate {
+		return min(c.gap, estimate+float64(estimate*float64(step*share)))
+	}
+	return max(c.gap, estimate-float64(estimate*float64(step*(1-share))))
 }
 
 // late is how many times the usual gap the last one was, less 1, at most

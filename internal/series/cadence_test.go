@@ -64,6 +64,41 @@ func TestCadence_LateOnesLeaveTheGapAsItIs(t *testing.T) {
 	}
 }
 
+// The first timestamp of a series may be anything: a clock that was not set, a first value
+// that came twice.
+func TestCadence_OneOddFirstGapIsNotTheUsualOne(t *testing.T) {
+	t.Parallel()
+	const day = 1440 * minute
+	for name, odd := range map[string]int64{"a millisecond": 1000, "fifty years": 50 * 365 * day} {
+		for at := range 3 {
+			gaps := repeated(day, 3)
+			gaps[at] = odd
+			c := fed(gaps...)
+			if c.usualGap() != 86_400 {
+				t.Errorf("%s as gap %d: usual gap %v s", name, at, c.usualGap())
+			}
+			for range 5 {
+				if got := c.observe(c.newest + day); got != 1 {
+					t.Errorf("%s as gap %d: continuity %v of a day", name, at, got)
+				}
+			}
+		}
+	}
+}
+
+// A hundred values at once, then one a day: within two months that is the pace.
+func TestCadence_APaceThatSlowsDownIsFollowed(t *testing.T) {
+	t.Parallel()
+	const day = 1440 * minute
+	c := fed(repeated(1000, 100)...)
+	for range 60 {
+		c.observe(c.newest + day)
+	}
+	if got := c.observe(c.newest + day); got != 1 {
+		t.Errorf("continuity %v, usual gap %v s", got, c.usualGap())
+	}
+}
+
 // A week's end is a fifth of the gaps of working days, and usual after a year.
 func TestCadence_LearnsWeekends(t *testing.T) {
 	t.Parallel()
@@ -91,6 +126,15 @@ func TestCadence_AnOutageIsNotLearned(t *testing.T) {
 	c.observe(c.newest + 1_000_000*minute)
 	if got := c.observe(c.newest + 3*minute); got > 0.45 {
 		t.Errorf("after an outage two missed: continuity %v", got)
+	}
+	for range 10 { // one in ten, of any length
+		for range 9 {
+			c.observe(c.newest + minute)
+		}
+		c.observe(c.newest + 1_000_000*minute)
+	}
+	if got := c.usualGap(); got > 120 {
+		t.Errorf("after ten outages the usual gap is %v s", got)
 	}
 }
 

@@ -148,7 +148,8 @@ func readChangelog(t *testing.T, file string) (changes []change) {
 }
 
 // What the release before format version 2 of steps wrote, as a compacted topic has it:
-// four series in 50 batches, see observeOld. Made with its own code.
+// four series in 50 batches, see observeOld. Made with its own code, but for the cadence,
+// which is that of now: a whole holds what a release made of the observations.
 func TestRestore_ReadsStepsOfFormatOne(t *testing.T) {
 	t.Parallel()
 	s := Settings{DedupeWindow: 24 * time.Hour, DedupeMaxIDs: 1000, MemorySize: 100}
