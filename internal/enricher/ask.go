@@ -74,8 +74,8 @@ func New(set Settings, d Deps) *Enrichers {
 	return e
 }
 
-// Down names the enrichers whose breakers are not closed; required ones hold the
-// record path.
+// Down names the enrichers that have no token or whose breakers are not closed;
+// required ones hold the record path.
 func (e *Enrichers) Down() (required, optional []string) {
 	for _, c := range e.clients {
 		switch {

@@ -23,6 +23,9 @@
 //     it in a batch is answered with enricher_down, also what was asked before it
 //     opened: an outage must not cost a signal its tries
 //     (TestAsk_AnOutageIsToldForAllOfABatch). The record path holds then.
+//   - Until there is a token (PULSE_ENRICHER_TOKEN_FILE) enrichers are down from the
+//     first signal on: ten failures would not come together where signals are few, and
+//     they would die without a call ever made (TestAsk_WithoutItsTokenAllWaits).
 //   - Rejections and 429 do not count as failures of the service: it is there.
 //   - Redirects are not followed: they would send signals where nobody has configured.
 //   - The URL may hold secrets. Messages name an enricher by its name and the kind of

@@ -53,7 +53,7 @@ const headerTraceparent = "traceparent"
 
 // newRequest makes the call of one enricher. The signal's ID is the key that tells a
 // service of repetitions; one that no header can hold is sent quoted.
-func (c *client) newRequest(ctx context.Context, q *pipeline.Inquiry, encoded []byte) (*http.Request, error) {
+func (c *client) newRequest(ctx context.Context, q *pipeline.Inquiry, token string, encoded []byte) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint.URL, bytes.NewReader(encoded))
 	if err != nil {
 		return nil, &pulse.Bad{Class: pulse.EnricherRejected, Message: c.endpoint.Name + ": the request cannot be made"}
@@ -62,10 +62,6 @@ func (c *client) newRequest(ctx context.Context, q *pipeline.Inquiry, encoded []
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Idempotency-Key", headerSafe(q.Signal.ID))
 	setTraceparent(req.Header, q)
-	token, err := c.token()
-	if err != nil {
-		return nil, c.unavailable("the token cannot be read (PULSE_ENRICHER_TOKEN_FILE)", true)
-	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
