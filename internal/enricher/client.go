@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sony/gobreaker/v2"
 
@@ -194,7 +195,8 @@ func (c *client) object(content []byte) ([]byte, error) {
 	}
 	content = bytes.TrimSpace(content)
 	var compact bytes.Buffer
-	if len(content) == 0 || content[0] != '{' || json.Compact(&compact, content) != nil {
+	// Compact takes strings of any bytes, and the object goes into the result as it is.
+	if len(content) == 0 || content[0] != '{' || !utf8.Valid(content) || json.Compact(&compact, content) != nil {
 		return nil, c.rejected("the answer is not a JSON object")
 	}
 	return compact.Bytes(), nil

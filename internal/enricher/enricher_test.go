@@ -68,6 +68,8 @@ func TestAsk_ByAnswer(t *testing.T) {
 		"too large":                {status: 200, body: object(maxAnswer + 1), class: pulse.EnricherRejected},
 		"a list":                   {status: 200, body: `[1]`, class: pulse.EnricherRejected},
 		"no JSON":                  {status: 200, body: `{"a":`, class: pulse.EnricherRejected},
+		"a string not in UTF-8":    {status: 200, body: "{\"a\":\"\xff\"}", class: pulse.EnricherRejected},
+		"a key not in UTF-8":       {status: 200, body: "{\"\xc3\":1}", class: pulse.EnricherRejected},
 		"empty":                    {status: 200, class: pulse.EnricherRejected},
 		"two values":               {status: 200, body: `{} {}`, class: pulse.EnricherRejected},
 		"bad request":              {status: 400, body: `{}`, class: pulse.EnricherRejected},
