@@ -101,7 +101,10 @@ func TestAsk_ByAnswer(t *testing.T) {
 				return
 			}
 			bad, ok := errors.AsType[*pulse.Bad](q.Err)
-			if !ok || bad.Class != c.class || bad.RetryAfter != c.after {
+			if !ok {
+				t.Fatalf("answers %q, %v, want class %s", q.Answers, q.Err, c.class)
+			}
+			if bad.Class != c.class || bad.RetryAfter != c.after {
 				t.Fatalf("%v after %v, want class %s after %v", q.Err, bad.RetryAfter, c.class, c.after)
 			}
 		})
@@ -243,6 +246,24 @@ func TestAsk_AsksWhoHasNotAnswered(t *testing.T) {
 	}
 	if _, again := asked.Load("b"); again {
 		t.Error("b is asked again")
+	}
+}
+
+// A signal that several required enrichers fail for comes again when the last of them has
+// asked for it. What an optional one asks for delays nobody.
+func TestAsk_TheLongestRetryAfterCounts(t *testing.T) {
+	t.Parallel()
+	of := func(name string, required bool, seconds string) Endpoint {
+		return Endpoint{Name: name, Required: required, Timeout: hangGuard, URL: serverOf(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", seconds)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})}
+	}
+	e := newEnrichers(t, 8, of("a", true, "5"), of("b", false, "600"), of("c", true, "120"), of("d", true, "7"))
+	q := inquiry("1")
+	e.Ask(t.Context(), []*pipeline.Inquiry{q})
+	if got := pulse.Classify(q.Err); got.RetryAfter != 2*time.Minute || !strings.HasPrefix(got.Message, "a: ") {
+		t.Errorf("%v after %v, want the failure of a after 2m", got, got.RetryAfter)
 	}
 }
 
