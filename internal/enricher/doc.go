@@ -3,7 +3,9 @@
 // A batch of inquiries goes out with bounded concurrency over all tasks of a worker
 // (PULSE_ENRICHER_CONCURRENCY); when each has its answer, or ctx has ended, the batch
 // is over. Calls are at least once: a batch that is rolled back is asked again, and the
-// Idempotency-Key, the signal's ID, tells the service so.
+// Idempotency-Key, the signal's ID, tells the service so. It is unique per source only,
+// and the body, where the source is, is the same at each try; the number of the try is in
+// the header Pulse-Attempt (TestAsk_TriesDifferInTheirHeadersOnly).
 //
 // What becomes of an answer:
 //

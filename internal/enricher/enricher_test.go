@@ -134,6 +134,7 @@ func TestAsk_TellsTheSignalAndWhoItIs(t *testing.T) {
 	defer mu.Unlock()
 	for name, want := range map[string]string{
 		"Idempotency-Key": `"\u00e4\n1"`, "Traceparent": "00-aa-bb-01", "Authorization": "Bearer secret", "Content-Type": "application/json",
+		"Pulse-Attempt": "1",
 	} {
 		if v := got.Header.Get(name); v != want {
 			t.Errorf("%s: %q, want %q", name, v, want)
@@ -143,9 +144,39 @@ func TestAsk_TellsTheSignalAndWhoItIs(t *testing.T) {
 		t.Errorf("%s %s", got.Method, got.URL)
 	}
 	want := `{"id":"ä\n1","name":"n","value":1.5,"source":"s","timestamp":"1970-01-01T00:00:00+00:00","kind":"raw",` +
-		`"ingest":{"signal_tag":"hope","recency_score":0,"anomaly_flag":false,"anomaly_score":null,"sti":0.5},"attempt":1}`
+		`"ingest":{"signal_tag":"hope","recency_score":0,"anomaly_flag":false,"anomaly_score":null,"sti":0.5}}`
 	if string(content) != want {
 		t.Errorf("body %s\nwant %s", content, want)
+	}
+}
+
+// A key that comes again comes with the same body: services that keep to keys refuse
+// others.
+func TestAsk_TriesDifferInTheirHeadersOnly(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var bodies, keys, attempts []string
+	url := serverOf(t, func(w http.ResponseWriter, r *http.Request) {
+		content, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		bodies, keys = append(bodies, string(content)), append(keys, r.Header.Get("Idempotency-Key"))
+		attempts = append(attempts, r.Header.Get("Pulse-Attempt"))
+		w.WriteHeader(http.StatusNoContent)
+	})
+	e := newEnrichers(t, 1, Endpoint{Name: "a", URL: url, Timeout: hangGuard})
+	for attempt := range 3 {
+		q := inquiry("1")
+		q.Attempt = attempt + 1
+		e.Ask(t.Context(), []*pipeline.Inquiry{q})
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(slices.Compact(bodies)) != 1 || len(slices.Compact(keys)) != 1 {
+		t.Errorf("bodies %q under keys %q, want one each", bodies, keys)
+	}
+	if want := []string{"1", "2", "3"}; !slices.Equal(attempts, want) {
+		t.Errorf("attempts %q, want %q", attempts, want)
 	}
 }
 
