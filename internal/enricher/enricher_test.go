@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -334,6 +335,49 @@ func TestAsk_BoundsWhatIsUnderWay(t *testing.T) {
 	}
 }
 
+// Connections are used again, whatever was answered: one call after the other needs one,
+// and calls at a time need about as many as there are.
+func TestAsk_UsesConnectionsAgain(t *testing.T) {
+	t.Parallel()
+	// A connection whose call is answered before it knows that it has sent it is given up.
+	const limit, busy = 8, 10
+	var dialled, calls atomic.Int64
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		status := []int{http.StatusOK, http.StatusNotFound, http.StatusTooManyRequests, http.StatusNoContent}[calls.Add(1)%4]
+		w.WriteHeader(status)
+		if status != http.StatusNoContent {
+			_, _ = io.WriteString(w, `{"a":"`+strings.Repeat("x", maxAnswer/2)+`"}`)
+		}
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			dialled.Add(1)
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	e := newEnrichers(t, limit, Endpoint{Name: "a", URL: s.URL, Required: true, Timeout: hangGuard})
+	for range 100 {
+		e.Ask(t.Context(), []*pipeline.Inquiry{inquiry("1")})
+	}
+	if n := dialled.Load(); n > busy {
+		t.Errorf("%d connections for %d calls one after the other, want 1, or at most %d on a busy machine", n, calls.Load(), busy)
+	}
+	for range 20 {
+		var batch []*pipeline.Inquiry
+		for i := range 50 {
+			batch = append(batch, inquiry(fmt.Sprint(i)))
+		}
+		e.Ask(t.Context(), batch)
+	}
+	// One that is still being dialled when another is free again is one too many, and a
+	// busy machine dials slowly.
+	if n := dialled.Load(); n > 8*limit || calls.Load() != 1100 {
+		t.Errorf("%d connections for %d calls, %d at a time, want at most %d", n, calls.Load(), limit, 8*limit)
+	}
+}
+
 // A service that hangs costs its time-out; the end of the work ends the calls, and is
 // no failure of the service.
 func TestAsk_EndsWithItsTimeoutOrItsWork(t *testing.T) {
@@ -371,112 +415,6 @@ func TestAsk_EndsWithItsTimeoutOrItsWork(t *testing.T) {
 	}
 }
 
-// A token that changes is used, one that cannot be read any more is kept.
-func TestToken_IsReadAgain(t *testing.T) {
-	t.Parallel()
-	now := time.Unix(0, 0)
-	file := filepath.Join(t.TempDir(), "token")
-	token := tokenOf(file, func() time.Time { return now })
-	if got, err := token(); err == nil {
-		t.Errorf("no file: %q", got)
-	}
-	if err := os.WriteFile(file, []byte("\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := token(); err == nil {
-		t.Errorf("empty file: %q", got)
-	}
-	for _, want := range []string{"one", "two"} {
-		if err := os.WriteFile(file, []byte(want), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		now = now.Add(tokenAge)
-		if got, err := token(); err != nil || got != want {
-			t.Errorf("%q, %v; want %q", got, err, want)
-		}
-	}
-	if err := os.Remove(file); err != nil {
-		t.Fatal(err)
-	}
-	now = now.Add(tokenAge)
-	if got, err := token(); err != nil || got != "two" {
-		t.Errorf("without the file: %q, %v; want the last one", got, err)
-	}
-}
-
-// A token that is not there is no fault of a signal: nothing is asked without it, and
-// even one signal waits until it is there, as it does for a service that is down.
-func TestAsk_WithoutItsTokenAllWaits(t *testing.T) {
-	t.Parallel()
-	for _, n := range []int{1, 2 * breakerFailures} {
-		var asked atomic.Int64
-		file := filepath.Join(t.TempDir(), "token")
-		writeToken(t, file, "")
-		d, registry := deps(), prometheus.NewRegistry()
-		d.Registry = registry
-		e := New(Settings{Endpoints: []Endpoint{particular(t, &asked)}, Concurrency: 8, TokenFile: file}, d)
-		var batch []*pipeline.Inquiry
-		for i := range n {
-			batch = append(batch, inquiry(fmt.Sprint(i)))
-		}
-		e.Ask(t.Context(), batch)
-		if got := classes(batch); asked.Load() != 0 || got[pulse.EnricherDown] != n {
-			t.Errorf("%d of %d were asked about; answers %v, want all of them held", asked.Load(), n, got)
-		}
-		if required, _ := e.Down(); !slices.Equal(required, []string{"risk"}) || breakerOpen(t, registry) != 1 {
-			t.Errorf("without a token, down: %q, pulse_breaker_open %v", required, breakerOpen(t, registry))
-		}
-		writeToken(t, file, "secret")
-		e.Ask(t.Context(), batch)
-		if got := classes(batch); asked.Load() != int64(n) || got[""] != n {
-			t.Errorf("%d of %d were asked about with the token; answers %v, want one each", asked.Load(), n, got)
-		}
-		if required, _ := e.Down(); required != nil || breakerOpen(t, registry) != 0 {
-			t.Errorf("with a token, down: %q, pulse_breaker_open %v", required, breakerOpen(t, registry))
-		}
-	}
-}
-
-// Without its token an optional enricher is left out, as one that is down.
-func TestAsk_WithoutItsTokenAnOptionalOneIsLeftOut(t *testing.T) {
-	t.Parallel()
-	var asked atomic.Int64
-	endpoint := particular(t, &asked)
-	endpoint.Required = false
-	e := New(Settings{Endpoints: []Endpoint{endpoint}, Concurrency: 8, TokenFile: filepath.Join(t.TempDir(), "token")}, deps())
-	q := inquiry("1")
-	e.Ask(t.Context(), []*pipeline.Inquiry{q})
-	if q.Err != nil || q.Answers != nil || asked.Load() != 0 {
-		t.Errorf("answers %q, %v, after %d calls", q.Answers, q.Err, asked.Load())
-	}
-	if _, optional := e.Down(); !slices.Equal(optional, []string{"risk"}) {
-		t.Errorf("down: %q", optional)
-	}
-}
-
-func writeToken(t *testing.T, file, token string) {
-	t.Helper()
-	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// breakerOpen is what pulse_breaker_open shows of the only enricher.
-func breakerOpen(t *testing.T, registry *prometheus.Registry) float64 {
-	t.Helper()
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() == "pulse_breaker_open" {
-			return f.GetMetric()[0].GetGauge().GetValue()
-		}
-	}
-	t.Fatal("no pulse_breaker_open")
-	return 0
-}
-
 func TestRetryAfter_InBothForms(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -488,58 +426,6 @@ func TestRetryAfter_InBothForms(t *testing.T) {
 			t.Errorf("%q: %v, want %v", value, got, want)
 		}
 	}
-}
-
-func TestParse_TakesAndRefuses(t *testing.T) {
-	t.Parallel()
-	got, err := Parse([]string{"risk=http://risk:8080/enrich?required=true&timeout=200ms&k=v", "geo=https://geo/"})
-	want := []Endpoint{
-		{Name: "risk", URL: "http://risk:8080/enrich?k=v", Required: true, Timeout: 200 * time.Millisecond},
-		{Name: "geo", URL: "https://geo/", Timeout: defaultTimeout},
-	}
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("%+v, %v; want %+v", got, err, want)
-	}
-	for text, part := range map[string]string{
-		"http://x":                "does not begin with a name",
-		"A=http://x":              "does not begin with a name",
-		"a=ftp://x":               "http or https",
-		"a=http:///x":             "http or https",
-		"a=http://x?required=yes": "neither true nor false",
-		"a=http://x?timeout=5":    "timeout",
-		"a=http://x?timeout=1h":   "timeout",
-		"a=http://x?timeout=-1s":  "timeout",
-		"a=http://x#f":            "http or https",
-		"a=http://x?%zz":          "cannot be read",
-	} {
-		if _, err := Parse([]string{text}); err == nil || !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), "http://x") {
-			t.Errorf("%q: %v, want one that says %q, without the address", text, err, part)
-		}
-	}
-	if _, err := Parse([]string{"a=http://x", "a=http://y"}); err == nil {
-		t.Error("two of one name are taken")
-	}
-}
-
-func FuzzParse_TakesNothingThatCannotBeCalled(f *testing.F) {
-	for _, s := range []string{"risk=http://risk:8080/enrich?required=true&timeout=200ms", "a=http://[::1]:1/?x=%20", "=", "a=http://user:pw@h/"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		got, err := Parse([]string{s})
-		if (err == nil) != (len(got) == 1) {
-			t.Fatalf("%d endpoints and %v", len(got), err)
-		}
-		if err != nil {
-			return
-		}
-		if got[0].Timeout <= 0 || got[0].Timeout > maxTimeout {
-			t.Errorf("time-out %v", got[0].Timeout)
-		}
-		if _, err := http.NewRequestWithContext(t.Context(), http.MethodPost, got[0].URL, http.NoBody); err != nil {
-			t.Errorf("taken, and no request can be made: %v", err)
-		}
-	})
 }
 
 // BenchmarkAsk_50ms shows that 128 calls at a time of 50 ms each are over 2,000 a second.
