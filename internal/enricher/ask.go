@@ -74,8 +74,8 @@ func New(set Settings, d Deps) *Enrichers {
 	return e
 }
 
-// Down names the enrichers whose breakers are not closed; required ones hold the
-// record path.
+// Down names the enrichers that have no token or whose breakers are not closed;
+// required ones hold the record path.
 func (e *Enrichers) Down() (required, optional []string) {
 	for _, c := range e.clients {
 		switch {
@@ -192,12 +192,14 @@ func known(q *pipeline.Inquiry, name string) (object []byte, ok bool) {
 }
 
 // conclude tells the inquiry what came of it: answers in the order of the enrichers,
-// and the first failure of a required one, an outage before others.
+// and the first failure of a required one, an outage before others. It is tried again
+// when all of the required ones want to be asked.
 func (e *Enrichers) conclude(q *pipeline.Inquiry, answers []answer) {
 	if q.Err != nil {
 		return
 	}
 	var all []pulse.External
+	var after time.Duration
 	for n, c := range e.clients {
 		a := answers[n]
 		if a.err == nil {
@@ -206,9 +208,16 @@ func (e *Enrichers) conclude(q *pipeline.Inquiry, answers []answer) {
 		}
 		bad := classOf(a.err)
 		c.metrics.failures.WithLabelValues(c.endpoint.Name, string(bad.Class)).Inc()
-		if c.endpoint.Required && (q.Err == nil || bad.Class == pulse.EnricherDown) {
+		if !c.endpoint.Required {
+			continue
+		}
+		after = max(after, bad.RetryAfter)
+		if q.Err == nil || bad.Class == pulse.EnricherDown {
 			q.Err = a.err
 		}
+	}
+	if q.Err != nil {
+		classOf(q.Err).RetryAfter = after
 	}
 	q.Answers = all
 }

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sony/gobreaker/v2"
 
@@ -39,13 +41,16 @@ type client struct {
 	now      func() time.Time
 	breaker  *gobreaker.CircuitBreaker[[]byte]
 	metrics  *metrics
+	log      *slog.Logger
+	// tokenless: the token could not be read when it was last asked for.
+	tokenless atomic.Bool
 	// heard is when it last did its work, in ns since 1970; 0 is never.
 	heard atomic.Int64
 }
 
 func newClient(e Endpoint, d Deps, transport http.RoundTripper, token func() (string, error), m *metrics) *client {
 	c := &client{
-		endpoint: e, token: token, now: d.Now, metrics: m,
+		endpoint: e, token: token, now: d.Now, metrics: m, log: d.Log,
 		http: &http.Client{
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -67,8 +72,27 @@ func newClient(e Endpoint, d Deps, transport http.RoundTripper, token func() (st
 
 func (c *client) heardAt() time.Time { return time.Unix(0, c.heard.Load()) }
 
-// down tells whether the breaker lets no calls through, or one only.
-func (c *client) down() bool { return c.breaker.State() != gobreaker.StateClosed }
+// down tells whether there is no token, or the breaker lets no calls through, or one
+// only.
+func (c *client) down() bool {
+	_, err := c.bearer()
+	return err != nil || c.breaker.State() != gobreaker.StateClosed
+}
+
+// bearer is the token to call with. That there is none is no signal's fault, and needs
+// no call to be known: the enricher is down then, whatever its breaker has counted.
+func (c *client) bearer() (string, error) {
+	token, err := c.token()
+	switch missing := err != nil; {
+	case c.tokenless.Swap(missing) == missing:
+	case missing:
+		c.log.Error("the token of an external enricher cannot be read: the enricher is down until the file PULSE_ENRICHER_TOKEN_FILE holds one",
+			slog.String("enricher", c.endpoint.Name), slog.Bool("required", c.endpoint.Required), slog.Any("err", err))
+	default:
+		c.log.Info("the token of an external enricher can be read again", slog.String("enricher", c.endpoint.Name))
+	}
+	return token, err
+}
 
 // failure is why a call gave nothing.
 type failure struct {
@@ -94,12 +118,16 @@ func (c *client) rejected(message string) *failure {
 	return &failure{&pulse.Bad{Class: pulse.EnricherRejected, Message: c.endpoint.Name + ": " + message}, false}
 }
 
-// ask calls unless the breaker is open. The answer is a JSON object, empty when there
-// is nothing to add.
+// ask calls unless there is no token or the breaker is open. The answer is a JSON
+// object, empty when there is nothing to add.
 func (c *client) ask(ctx context.Context, q *pipeline.Inquiry, encoded []byte) ([]byte, error) {
+	token, err := c.bearer()
+	if err != nil {
+		return nil, c.outage(time.Time{})
+	}
 	object, err := c.breaker.Execute(func() ([]byte, error) {
 		start := c.now()
-		object, err := c.call(ctx, q, encoded)
+		object, err := c.call(ctx, q, token, encoded)
 		end := c.now()
 		c.metrics.duration.WithLabelValues(c.endpoint.Name).Observe(end.Sub(start).Seconds())
 		if err == nil || !serviceFailed(err) && !errors.Is(err, context.Canceled) {
@@ -108,15 +136,15 @@ func (c *client) ask(ctx context.Context, q *pipeline.Inquiry, encoded []byte) (
 		return object, err
 	})
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
-		return nil, &pulse.Bad{Class: pulse.EnricherDown, Message: c.endpoint.Name + " is down"}
+		return nil, c.outage(time.Time{})
 	}
 	return object, err //nolint:wrapcheck // it is our own, from call
 }
 
-func (c *client) call(parent context.Context, q *pipeline.Inquiry, encoded []byte) ([]byte, error) {
+func (c *client) call(parent context.Context, q *pipeline.Inquiry, token string, encoded []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(parent, c.endpoint.Timeout)
 	defer cancel()
-	req, err := c.newRequest(ctx, q, encoded)
+	req, err := c.newRequest(ctx, q, token, encoded)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +195,8 @@ func (c *client) object(content []byte) ([]byte, error) {
 	}
 	content = bytes.TrimSpace(content)
 	var compact bytes.Buffer
-	if len(content) == 0 || content[0] != '{' || json.Compact(&compact, content) != nil {
+	// Compact takes strings of any bytes, and the object goes into the result as it is.
+	if len(content) == 0 || content[0] != '{' || !utf8.Valid(content) || json.Compact(&compact, content) != nil {
 		return nil, c.rejected("the answer is not a JSON object")
 	}
 	return compact.Bytes(), nil

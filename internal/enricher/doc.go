@@ -3,7 +3,9 @@
 // A batch of inquiries goes out with bounded concurrency over all tasks of a worker
 // (PULSE_ENRICHER_CONCURRENCY); when each has its answer, or ctx has ended, the batch
 // is over. Calls are at least once: a batch that is rolled back is asked again, and the
-// Idempotency-Key, the signal's ID, tells the service so.
+// Idempotency-Key, the signal's ID, tells the service so. It is unique per source only,
+// and the body, where the source is, is the same at each try; the number of the try is in
+// the header Pulse-Attempt (TestAsk_TriesDifferInTheirHeadersOnly).
 //
 // What becomes of an answer:
 //
@@ -23,6 +25,9 @@
 //     it in a batch is answered with enricher_down, also what was asked before it
 //     opened: an outage must not cost a signal its tries
 //     (TestAsk_AnOutageIsToldForAllOfABatch). The record path holds then.
+//   - Until there is a token (PULSE_ENRICHER_TOKEN_FILE) enrichers are down from the
+//     first signal on: ten failures would not come together where signals are few, and
+//     they would die without a call ever made (TestAsk_WithoutItsTokenAllWaits).
 //   - Rejections and 429 do not count as failures of the service: it is there.
 //   - Redirects are not followed: they would send signals where nobody has configured.
 //   - The URL may hold secrets. Messages name an enricher by its name and the kind of

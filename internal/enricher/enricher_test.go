@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -68,6 +69,8 @@ func TestAsk_ByAnswer(t *testing.T) {
 		"too large":                {status: 200, body: object(maxAnswer + 1), class: pulse.EnricherRejected},
 		"a list":                   {status: 200, body: `[1]`, class: pulse.EnricherRejected},
 		"no JSON":                  {status: 200, body: `{"a":`, class: pulse.EnricherRejected},
+		"a string not in UTF-8":    {status: 200, body: "{\"a\":\"\xff\"}", class: pulse.EnricherRejected},
+		"a key not in UTF-8":       {status: 200, body: "{\"\xc3\":1}", class: pulse.EnricherRejected},
 		"empty":                    {status: 200, class: pulse.EnricherRejected},
 		"two values":               {status: 200, body: `{} {}`, class: pulse.EnricherRejected},
 		"bad request":              {status: 400, body: `{}`, class: pulse.EnricherRejected},
@@ -99,7 +102,10 @@ func TestAsk_ByAnswer(t *testing.T) {
 				return
 			}
 			bad, ok := errors.AsType[*pulse.Bad](q.Err)
-			if !ok || bad.Class != c.class || bad.RetryAfter != c.after {
+			if !ok {
+				t.Fatalf("answers %q, %v, want class %s", q.Answers, q.Err, c.class)
+			}
+			if bad.Class != c.class || bad.RetryAfter != c.after {
 				t.Fatalf("%v after %v, want class %s after %v", q.Err, bad.RetryAfter, c.class, c.after)
 			}
 		})
@@ -129,6 +135,7 @@ func TestAsk_TellsTheSignalAndWhoItIs(t *testing.T) {
 	defer mu.Unlock()
 	for name, want := range map[string]string{
 		"Idempotency-Key": `"\u00e4\n1"`, "Traceparent": "00-aa-bb-01", "Authorization": "Bearer secret", "Content-Type": "application/json",
+		"Pulse-Attempt": "1",
 	} {
 		if v := got.Header.Get(name); v != want {
 			t.Errorf("%s: %q, want %q", name, v, want)
@@ -138,9 +145,39 @@ func TestAsk_TellsTheSignalAndWhoItIs(t *testing.T) {
 		t.Errorf("%s %s", got.Method, got.URL)
 	}
 	want := `{"id":"ä\n1","name":"n","value":1.5,"source":"s","timestamp":"1970-01-01T00:00:00+00:00","kind":"raw",` +
-		`"ingest":{"signal_tag":"hope","recency_score":0,"anomaly_flag":false,"anomaly_score":null,"sti":0.5},"attempt":1}`
+		`"ingest":{"signal_tag":"hope","recency_score":0,"anomaly_flag":false,"anomaly_score":null,"sti":0.5}}`
 	if string(content) != want {
 		t.Errorf("body %s\nwant %s", content, want)
+	}
+}
+
+// A key that comes again comes with the same body: services that keep to keys refuse
+// others.
+func TestAsk_TriesDifferInTheirHeadersOnly(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var bodies, keys, attempts []string
+	url := serverOf(t, func(w http.ResponseWriter, r *http.Request) {
+		content, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		bodies, keys = append(bodies, string(content)), append(keys, r.Header.Get("Idempotency-Key"))
+		attempts = append(attempts, r.Header.Get("Pulse-Attempt"))
+		w.WriteHeader(http.StatusNoContent)
+	})
+	e := newEnrichers(t, 1, Endpoint{Name: "a", URL: url, Timeout: hangGuard})
+	for attempt := range 3 {
+		q := inquiry("1")
+		q.Attempt = attempt + 1
+		e.Ask(t.Context(), []*pipeline.Inquiry{q})
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(slices.Compact(bodies)) != 1 || len(slices.Compact(keys)) != 1 {
+		t.Errorf("bodies %q under keys %q, want one each", bodies, keys)
+	}
+	if want := []string{"1", "2", "3"}; !slices.Equal(attempts, want) {
+		t.Errorf("attempts %q, want %q", attempts, want)
 	}
 }
 
@@ -244,6 +281,24 @@ func TestAsk_AsksWhoHasNotAnswered(t *testing.T) {
 	}
 }
 
+// A signal that several required enrichers fail for comes again when the last of them has
+// asked for it. What an optional one asks for delays nobody.
+func TestAsk_TheLongestRetryAfterCounts(t *testing.T) {
+	t.Parallel()
+	of := func(name string, required bool, seconds string) Endpoint {
+		return Endpoint{Name: name, Required: required, Timeout: hangGuard, URL: serverOf(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", seconds)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})}
+	}
+	e := newEnrichers(t, 8, of("a", true, "5"), of("b", false, "600"), of("c", true, "120"), of("d", true, "7"))
+	q := inquiry("1")
+	e.Ask(t.Context(), []*pipeline.Inquiry{q})
+	if got := pulse.Classify(q.Err); got.RetryAfter != 2*time.Minute || !strings.HasPrefix(got.Message, "a: ") {
+		t.Errorf("%v after %v, want the failure of a after 2m", got, got.RetryAfter)
+	}
+}
+
 // No more calls at a time than there may be, over all tasks.
 func TestAsk_BoundsWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
@@ -277,6 +332,49 @@ func TestAsk_BoundsWhatIsUnderWay(t *testing.T) {
 	tasks.Wait()
 	if m := most.Load(); m > limit || m < 2 {
 		t.Errorf("%d calls at a time, want up to %d", m, limit)
+	}
+}
+
+// Connections are used again, whatever was answered: one call after the other needs one,
+// and calls at a time need about as many as there are.
+func TestAsk_UsesConnectionsAgain(t *testing.T) {
+	t.Parallel()
+	// A connection whose call is answered before it knows that it has sent it is given up.
+	const limit, busy = 8, 10
+	var dialled, calls atomic.Int64
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		status := []int{http.StatusOK, http.StatusNotFound, http.StatusTooManyRequests, http.StatusNoContent}[calls.Add(1)%4]
+		w.WriteHeader(status)
+		if status != http.StatusNoContent {
+			_, _ = io.WriteString(w, `{"a":"`+strings.Repeat("x", maxAnswer/2)+`"}`)
+		}
+	}))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			dialled.Add(1)
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	e := newEnrichers(t, limit, Endpoint{Name: "a", URL: s.URL, Required: true, Timeout: hangGuard})
+	for range 100 {
+		e.Ask(t.Context(), []*pipeline.Inquiry{inquiry("1")})
+	}
+	if n := dialled.Load(); n > busy {
+		t.Errorf("%d connections for %d calls one after the other, want 1, or at most %d on a busy machine", n, calls.Load(), busy)
+	}
+	for range 20 {
+		var batch []*pipeline.Inquiry
+		for i := range 50 {
+			batch = append(batch, inquiry(fmt.Sprint(i)))
+		}
+		e.Ask(t.Context(), batch)
+	}
+	// One that is still being dialled when another is free again is one too many, and a
+	// busy machine dials slowly.
+	if n := dialled.Load(); n > 8*limit || calls.Load() != 1100 {
+		t.Errorf("%d connections for %d calls, %d at a time, want at most %d", n, calls.Load(), limit, 8*limit)
 	}
 }
 
@@ -317,56 +415,6 @@ func TestAsk_EndsWithItsTimeoutOrItsWork(t *testing.T) {
 	}
 }
 
-// A token that changes is used, one that cannot be read any more is kept.
-func TestToken_IsReadAgain(t *testing.T) {
-	t.Parallel()
-	now := time.Unix(0, 0)
-	file := filepath.Join(t.TempDir(), "token")
-	token := tokenOf(file, func() time.Time { return now })
-	if got, err := token(); err == nil {
-		t.Errorf("no file: %q", got)
-	}
-	if err := os.WriteFile(file, []byte("\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := token(); err == nil {
-		t.Errorf("empty file: %q", got)
-	}
-	for _, want := range []string{"one", "two"} {
-		if err := os.WriteFile(file, []byte(want), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		now = now.Add(tokenAge)
-		if got, err := token(); err != nil || got != want {
-			t.Errorf("%q, %v; want %q", got, err, want)
-		}
-	}
-	if err := os.Remove(file); err != nil {
-		t.Fatal(err)
-	}
-	now = now.Add(tokenAge)
-	if got, err := token(); err != nil || got != "two" {
-		t.Errorf("without the file: %q, %v; want the last one", got, err)
-	}
-}
-
-// A token that is not there is no fault of a signal: nothing is asked without it, and
-// all waits until it is there, as it does for a service that is down.
-func TestAsk_WithoutItsTokenAllWaits(t *testing.T) {
-	t.Parallel()
-	var asked atomic.Int64
-	file := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	e := New(Settings{Endpoints: []Endpoint{particular(t, &asked)}, Concurrency: 8, TokenFile: file}, deps())
-	batch := bad(2 * breakerFailures)
-	e.Ask(t.Context(), batch)
-	if got := classes(batch); asked.Load() != 0 || got[pulse.EnricherDown] != len(batch) {
-		t.Errorf("%d were asked about; answers %v, want all of them held", asked.Load(), got)
-	}
-}
-
 func TestRetryAfter_InBothForms(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -378,58 +426,6 @@ func TestRetryAfter_InBothForms(t *testing.T) {
 			t.Errorf("%q: %v, want %v", value, got, want)
 		}
 	}
-}
-
-func TestParse_TakesAndRefuses(t *testing.T) {
-	t.Parallel()
-	got, err := Parse([]string{"risk=http://risk:8080/enrich?required=true&timeout=200ms&k=v", "geo=https://geo/"})
-	want := []Endpoint{
-		{Name: "risk", URL: "http://risk:8080/enrich?k=v", Required: true, Timeout: 200 * time.Millisecond},
-		{Name: "geo", URL: "https://geo/", Timeout: defaultTimeout},
-	}
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("%+v, %v; want %+v", got, err, want)
-	}
-	for text, part := range map[string]string{
-		"http://x":                "does not begin with a name",
-		"A=http://x":              "does not begin with a name",
-		"a=ftp://x":               "http or https",
-		"a=http:///x":             "http or https",
-		"a=http://x?required=yes": "neither true nor false",
-		"a=http://x?timeout=5":    "timeout",
-		"a=http://x?timeout=1h":   "timeout",
-		"a=http://x?timeout=-1s":  "timeout",
-		"a=http://x#f":            "http or https",
-		"a=http://x?%zz":          "cannot be read",
-	} {
-		if _, err := Parse([]string{text}); err == nil || !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), "http://x") {
-			t.Errorf("%q: %v, want one that says %q, without the address", text, err, part)
-		}
-	}
-	if _, err := Parse([]string{"a=http://x", "a=http://y"}); err == nil {
-		t.Error("two of one name are taken")
-	}
-}
-
-func FuzzParse_TakesNothingThatCannotBeCalled(f *testing.F) {
-	for _, s := range []string{"risk=http://risk:8080/enrich?required=true&timeout=200ms", "a=http://[::1]:1/?x=%20", "=", "a=http://user:pw@h/"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		got, err := Parse([]string{s})
-		if (err == nil) != (len(got) == 1) {
-			t.Fatalf("%d endpoints and %v", len(got), err)
-		}
-		if err != nil {
-			return
-		}
-		if got[0].Timeout <= 0 || got[0].Timeout > maxTimeout {
-			t.Errorf("time-out %v", got[0].Timeout)
-		}
-		if _, err := http.NewRequestWithContext(t.Context(), http.MethodPost, got[0].URL, http.NoBody); err != nil {
-			t.Errorf("taken, and no request can be made: %v", err)
-		}
-	})
 }
 
 // BenchmarkAsk_50ms shows that 128 calls at a time of 50 ms each are over 2,000 a second.

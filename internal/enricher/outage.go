@@ -17,7 +17,7 @@ type outage struct {
 
 	enricher string
 	// since is when the signal's call failed first in this hold; zero when there was
-	// none, because the breaker let none through.
+	// none, because the breaker let none through or there is no token.
 	since time.Time
 }
 

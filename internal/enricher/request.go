@@ -6,13 +6,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"pulse-scorer/internal/pipeline"
 	"pulse-scorer/internal/pulse"
 )
 
-// body is what an enricher is told of a signal: it, and what ingest has found.
+// body is what an enricher is told of a signal: it, and what ingest has found. It is the
+// same at each try, as a key that comes again asks for.
 type body struct {
 	ID        string     `json:"id"`
 	Name      string     `json:"name"`
@@ -21,7 +23,6 @@ type body struct {
 	Timestamp string     `json:"timestamp"` // RFC 3339
 	Kind      string     `json:"kind"`
 	Ingest    ingestBody `json:"ingest"`
-	Attempt   int        `json:"attempt"`
 }
 
 type ingestBody struct {
@@ -41,7 +42,7 @@ func encode(q *pipeline.Inquiry) ([]byte, error) {
 	}
 	encoded, err := json.Marshal(body{
 		ID: q.Signal.ID, Name: q.Signal.Name, Value: q.Signal.Value, Source: q.Signal.Source,
-		Timestamp: string(q.Signal.Timestamp.AppendRFC3339(nil)), Kind: q.Signal.Kind.String(), Ingest: in, Attempt: q.Attempt,
+		Timestamp: string(q.Signal.Timestamp.AppendRFC3339(nil)), Kind: q.Signal.Kind.String(), Ingest: in,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("signal: %w", err)
@@ -52,8 +53,9 @@ func encode(q *pipeline.Inquiry) ([]byte, error) {
 const headerTraceparent = "traceparent"
 
 // newRequest makes the call of one enricher. The signal's ID is the key that tells a
-// service of repetitions; one that no header can hold is sent quoted.
-func (c *client) newRequest(ctx context.Context, q *pipeline.Inquiry, encoded []byte) (*http.Request, error) {
+// service of repetitions, among the signals of one source, which is in the body; one that
+// no header can hold is sent quoted.
+func (c *client) newRequest(ctx context.Context, q *pipeline.Inquiry, token string, encoded []byte) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint.URL, bytes.NewReader(encoded))
 	if err != nil {
 		return nil, &pulse.Bad{Class: pulse.EnricherRejected, Message: c.endpoint.Name + ": the request cannot be made"}
@@ -61,11 +63,8 @@ func (c *client) newRequest(ctx context.Context, q *pipeline.Inquiry, encoded []
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Idempotency-Key", headerSafe(q.Signal.ID))
+	req.Header.Set("Pulse-Attempt", strconv.Itoa(q.Attempt))
 	setTraceparent(req.Header, q)
-	token, err := c.token()
-	if err != nil {
-		return nil, c.unavailable("the token cannot be read (PULSE_ENRICHER_TOKEN_FILE)", true)
-	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}

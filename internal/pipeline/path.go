@@ -197,7 +197,7 @@ func (t *Task) refuse(in *Record) *pulse.Bad {
 func resultRefused() *pulse.Bad {
 	return &pulse.Bad{
 		Class:   pulse.TooLarge,
-		Message: "the result is larger than the output topic's max.message.bytes: raise it, or shorten source and trace_id",
+		Message: "the result is larger than the output topic's max.message.bytes: raise it, or shorten source, trace_id or the answers of external enrichers",
 	}
 }
 

@@ -46,7 +46,7 @@ func badRecords() []bad {
 		{"no Kafka timestamp", absent, pulse.InvalidField, "decode", "record timestamp"},
 		{"too large", signalAt(5, `{"name":"n","value":1,"x":"`+strings.Repeat("x", 4096)+`"}`), pulse.TooLarge, "decode", "PULSE_MAX_RECORD_BYTES"},
 		{"withheld", withheld, pulse.TooLarge, "decode", "10485760"},
-		{"result refused", refused, pulse.TooLarge, "decode", "max.message.bytes"},
+		{"result refused", refused, pulse.TooLarge, "decode", "max.message.bytes: raise it, or shorten source, trace_id or the answers of external enrichers"},
 		{"other content under the same ID", signalAt(7, `{"id":"1","name":"n","value":2,"source":"s"}`), pulse.IDConflict, "dedupe", "other content"},
 	}
 }
