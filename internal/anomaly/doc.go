@@ -4,14 +4,15 @@
 // # What a score means
 //
 // The score is one minus the share of values in an ordinary series that surprise as much. On series without anomalies about 1 % of the
-// values reach 0.99, 0.1 % reach 0.999, and 0.03 to 0.07 % reach DefaultThreshold, whatever the series looks like and however old it is
+// values reach 0.99, 0.1 % reach 0.999, and 0.03 to 0.07 % reach DefaultThreshold, on average over ten kinds of series and at each age
 // (TestScore_IsCalibratedWithoutAnomalies: ten kinds of series, 600,000 values). 0.9 is reached by 14 % of the values of
 // a series younger than 600, by 6 % of those up to 6,000 and by 1 % later: most values then are no news at all and score 0. The
 // first 100 values of a series score 0.
 //
 // An alarm, a score of at least DefaultThreshold, opens an episode of 6 % of the values so far, 600 at most. In it scores are held at
-// 0.99, unless one surprises by 4 bits more than the alarm did: one cause is one alarm (runs declustering, episode.go). Whoever
-// rounds scores must keep five decimals, or the threshold is lost.
+// 0.99, unless one surprises by 4 bits more than the alarm did: one cause is one alarm (runs declustering, episode.go). Episodes go
+// by DefaultThreshold, whatever threshold flags (PULSE_ANOMALY_THRESHOLD): under one of up to 0.99 the scores held are flagged, too,
+// and over a higher one what is held can have no flag. Whoever rounds scores must keep five decimals, or the threshold is lost.
 //
 // # Method
 //

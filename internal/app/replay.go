@@ -96,6 +96,10 @@ func (r *Replay) place(ctx context.Context) (err error) {
 		copy(r.from, committed)
 		return nil
 	}
+	if r.Resume {
+		return fmt.Errorf("group %s has committed nothing on %s, so there is nothing to go on with: look at the name, or leave --resume out to begin",
+			r.Config.Group, r.Config.TopicInput)
+	}
 	conn, err := Connection(r.Config, r.Deps.Log)
 	if err != nil {
 		return err

@@ -152,6 +152,7 @@ func (v *Verifier) prepare(ctx context.Context, partition int32) (*verification,
 		one.from = max(one.from, since)
 	}
 	one.row.From, one.row.Gone = one.from, one.from > 0
+	one.row.ResultsFrom, one.row.LettersFrom = one.resultsStart, one.lettersStart
 	one.next = one.from
 	v.Progress(2*(one.results-one.resultsStart)+one.letters-one.lettersStart+one.to-one.from, 0)
 	var err error

@@ -45,6 +45,10 @@ func TestReplay_GivesTheSameAgain(t *testing.T) { //nolint:cyclop // one service
 	if got := runWith(t.Context(), nil, at(b), commands(), "replay", "--output", "again", "--group", "another", "--resume"); got.code != 0 || !strings.HasPrefix(got.stdout, "0 scored") {
 		t.Errorf("resumed at the end: %+v", got)
 	}
+	mistyped := runWith(t.Context(), nil, at(b), commands(), "replay", "--output", "again", "--group", "anothr", "--resume")
+	if mistyped.code != 1 || !strings.Contains(mistyped.stderr, "group anothr has committed nothing") {
+		t.Errorf("a group that there is not: %+v", mistyped)
+	}
 	if got := runWith(t.Context(), nil, at(b), commands(), "replay", "--output", "none", "--from-time", "2100-01-01T00:00:00Z"); got.code != 0 || !strings.Contains(got.stdout, "group pulse-scorer-replay-") {
 		t.Errorf("from the future: %+v", got)
 	}

@@ -139,6 +139,10 @@ func writeVerify(out io.Writer, r verify.Report, warmUp int64) error {
 	for _, version := range slices.Sorted(maps.Keys(sum.Versions)) {
 		say("%d results are of scorer version %s, this is %s\n", sum.Versions[version], version, r.Version)
 	}
+	if sum.Different > 0 && sum.Skipped.Profile > 0 {
+		say("%d results are of another profile than %s, which began anew with what it remembers when it took over: "+
+			"results after that may differ for it\n", sum.Skipped.Profile, r.Profile)
+	}
 	say("%s\n", r.Verdict)
 	if err != nil {
 		return fmt.Errorf("write answer: %w", err)
@@ -149,6 +153,10 @@ func writeVerify(out io.Writer, r verify.Report, warmUp int64) error {
 func sayPartition(say func(string, ...any), row *verify.Row, warmUp int64) {
 	if row.Gone {
 		say("partition %d: records before offset %d are not known; the first %d after it are a warm-up\n", row.Partition, row.From, warmUp)
+	}
+	if row.ResultsFrom > 0 || row.LettersFrom > 0 {
+		say("partition %d: results before offset %d and dead letters before offset %d are gone: of their input it is not known "+
+			"what became of it, and later results may differ for that\n", row.Partition, row.ResultsFrom, row.LettersFrom)
 	}
 	for _, f := range row.Findings {
 		of := ""

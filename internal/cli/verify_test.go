@@ -102,6 +102,37 @@ func copyResults(t *testing.T, b *devbroker.Broker, topic, text, other string, m
 	return changed
 }
 
+// Whoever reads "different" must know what else than a wrong result it can be.
+func TestVerify_SaysWhyResultsMayDiffer(t *testing.T) {
+	t.Parallel()
+	said := func(row verify.Row) string {
+		var out bytes.Buffer
+		if err := writeVerify(&out, verify.NewReport("1", "v2", []verify.Row{row}), 10); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	const gone, profile = "are gone: of their input", "are of another profile than v2"
+	plain := verify.Row{Results: 9, Compared: 9, Different: 1}
+	if got := said(plain); strings.Contains(got, gone) || strings.Contains(got, profile) {
+		t.Errorf("nothing is gone: %s", got)
+	}
+	for _, c := range []struct {
+		change func(*verify.Row)
+		want   string
+	}{
+		{func(r *verify.Row) { r.ResultsFrom = 4 }, "results before offset 4 and dead letters before offset 0 " + gone},
+		{func(r *verify.Row) { r.LettersFrom = 5 }, "results before offset 0 and dead letters before offset 5 " + gone},
+		{func(r *verify.Row) { r.Skipped.Profile = 3 }, "3 results " + profile},
+	} {
+		row := plain
+		c.change(&row)
+		if got := said(row); !strings.Contains(got, c.want) {
+			t.Errorf("want %q in %s", c.want, got)
+		}
+	}
+}
+
 func TestVerify_SaysWhatItDoesNotCompare(t *testing.T) {
 	t.Parallel()
 	b := served(t, variedLines(20)...)

@@ -57,6 +57,10 @@ type Row struct {
 	// records before it, which are not known.
 	From int64 `json:"from"`
 	Gone bool  `json:"start_is_gone"`
+	// ResultsFrom and LettersFrom are the first results and dead letters there are. What
+	// became of the input of those before them is not known.
+	ResultsFrom int64 `json:"results_from"`
+	LettersFrom int64 `json:"dead_letters_from"`
 }
 
 // Report is what was found in all.
