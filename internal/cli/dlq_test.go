@@ -182,3 +182,23 @@ func sentBack(b *devbroker.Broker) int {
 	}
 	return int(ends)
 }
+
+// A name that no letter has is a mistake, not an answer of none.
+func TestDLQ_AMistypedNameIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"redrive", "--class", "enricher_unavailible"}, []string{`--class: "enricher_unavailible"`, "enricher_unavailable", "retries_exhausted"}},
+		{[]string{"hold", "--class", "unknown,invalid"}, []string{`--class: "invalid"`, "invalid_field"}},
+		{[]string{"list", "--stage", "decoding"}, []string{`--stage: "decoding"`, "decode", "emit"}},
+	} {
+		got := runWith(t.Context(), nil, []string{"PULSE_BROKERS=localhost:1"}, commands(), append([]string{"dlq"}, c.args...)...)
+		for _, want := range c.want {
+			if got.code != exitUsage || !strings.Contains(got.stderr, want) {
+				t.Errorf("%v: exit %d, want %d and %q in %q", c.args, got.code, exitUsage, want, got.stderr)
+			}
+		}
+	}
+}
