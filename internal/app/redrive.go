@@ -381,6 +381,11 @@ func (r *Redriver) commit(ctx context.Context, p int32, marks map[deadletter.Sta
 	if err := r.tx.Commit(context.WithoutCancel(ctx), p, offset); err != nil {
 		return err
 	}
+	for _, offsets := range marks {
+		for _, offset := range offsets {
+			r.act(p, offset)
+		}
+	}
 	r.failures = 0
 	r.done.Transactions++
 	return nil

@@ -78,12 +78,21 @@ func dryRun(ctx context.Context, p Process, c config.Config, flags redriveFlags,
 	letters.Filter = filter
 	bar := reading(p.Stderr, "dlq")
 	letters.Progress = bar.progress
-	h, err := letters.Histogram(ctx, p.Now(), true, flags.maxRedrives)
-	bar.finish()
+	f, err := letters.Foresee(ctx, p.Now(), flags.maxRedrives, flags.limit)
 	if err != nil {
+		bar.finish()
 		return err
 	}
-	return answerHistogram(p.Stdout, h, flags.asJSON)
+	missed := explain(ctx, letters, "redriven", whyNotRedriven)
+	bar.finish()
+	return errors.Join(answerForeseen(p.Stdout, f, flags.asJSON), missed)
+}
+
+func answerForeseen(out io.Writer, f app.Foreseen, asJSON bool) error {
+	if asJSON {
+		return writeJSON(out, f)
+	}
+	return answerHistogram(out, f.Histogram, false)
 }
 
 func runRedrive(ctx context.Context, p Process, c config.Config, flags redriveFlags, filter deadletter.Filter) error {
@@ -96,6 +105,9 @@ func runRedrive(ctx context.Context, p Process, c config.Config, flags redriveFl
 	bar := reading(p.Stderr, "redrive")
 	redriver.Progress = bar.progress
 	done, err := redriver.Run(ctx)
+	if err == nil {
+		err = explain(ctx, redriver.DeadLetters, "redriven", whyNotRedriven)
+	}
 	bar.finish()
 	return errors.Join(err, answerRedriven(p.Stdout, done, flags.asJSON))
 }
@@ -165,6 +177,9 @@ It ends a redrive that runs at the same time; start that again.`,
 			bar := reading(p.Stderr, "hold")
 			redriver.Progress = bar.progress
 			done, err := redriver.Hold(command.Context(), flags.release)
+			if err == nil {
+				err = flags.explain(command.Context(), redriver.DeadLetters)
+			}
 			bar.finish()
 			return errors.Join(err, answerHeld(p.Stdout, done, flags))
 		},
@@ -174,6 +189,13 @@ It ends a redrive that runs at the same time; start that again.`,
 	command.Flags().BoolVar(&flags.release, "release", false, "make held letters open again")
 	command.Flags().BoolVar(&flags.all, "all", false, "all of them")
 	return command
+}
+
+func (f *holdFlags) explain(ctx context.Context, letters *app.DeadLetters) error {
+	if f.release {
+		return explain(ctx, letters, "released", whyNotReleased)
+	}
+	return explain(ctx, letters, "put on hold", whyNotHeld)
 }
 
 func answerHeld(out io.Writer, done app.Redriven, flags holdFlags) error {

@@ -202,3 +202,54 @@ func TestDLQ_AMistypedNameIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// Whoever names a letter is told why nothing was done with it, and by the exit code too;
+// what was named beside it is dealt with all the same.
+func TestDLQ_SaysWhyANamedLetterWasLeft(t *testing.T) {
+	t.Parallel()
+	b := served(t, mixedLines...)
+	all := dlqJSON[[]shownLetter](t, b, "list")
+	if len(all) != 3 {
+		t.Fatalf("%+v", all)
+	}
+	at0, at1, at2 := place(all[0]), place(all[1]), place(all[2])
+	for _, c := range []struct {
+		args           []string
+		code           int
+		stdout, stderr string // parts of them
+	}{
+		{[]string{"hold", "99:1"}, 1, "0 dead letters put on hold", "99:1: no such partition: they are 0 to 1"},
+		{[]string{"hold", at0}, 0, "1 dead letters put on hold", ""},
+		{[]string{"hold", at0, at1}, 1, "1 dead letters put on hold", at0 + ": already held"},
+		{[]string{"redrive", "0:99999"}, 1, "0 redriven", "0:99999: no letter at that offset"},
+		{[]string{"redrive", "--dry-run", at0, at2}, 1, "redriven        1  #", at0 + ": held: release it first (dlq hold --release " + at0 + ")"},
+		{[]string{"redrive", at0, at2}, 1, "1 redriven", at0 + ": held: release it first (dlq hold --release " + at0 + ")"},
+		{[]string{"redrive", at2}, 1, "0 redriven", at2 + ": already redriven"},
+		{[]string{"hold", "--release", at0, at1}, 0, "2 dead letters released", ""},
+		{[]string{"hold", "--release", at0}, 1, "0 dead letters released", at0 + ": not held"},
+		{[]string{"redrive", at0, "--source", "other"}, 1, "0 redriven", at0 + ": the letter there does not fit the other filters"},
+		{[]string{"redrive", at0, at1, "--limit", "1"}, 1, "1 redriven", at1 + ": still open: --limit ended the redrive before it"},
+		{[]string{"redrive", at1, at1}, 0, "1 redriven", ""},
+	} {
+		got := runWith(t.Context(), nil, at(b), commands(), append([]string{"dlq"}, c.args...)...)
+		if got.code != c.code || !strings.Contains(got.stdout, c.stdout) || !strings.Contains(got.stderr, c.stderr) || (c.stderr == "") != (got.stderr == "") {
+			t.Errorf("%v: %+v, want %+v", c.args, got, c)
+		}
+	}
+}
+
+func place(l shownLetter) string { return fmt.Sprintf("%d:%d", l.Partition, l.Offset) }
+
+// What a dry run shows is what the redrive with the same flags sends.
+func TestDLQ_ADryRunEndsAtTheLimit(t *testing.T) {
+	t.Parallel()
+	b := served(t, mixedLines...)
+	for limit, want := range map[string]uint64{"1": 1, "2": 2, "3": 3, "9": 3, "0": 3} {
+		if got := dlqJSON[app.Foreseen](t, b, "redrive", "--dry-run", "--limit", limit); got.Letters != want || got.Standing["redriven"] != want {
+			t.Errorf("--limit %s: %+v, want %d letters", limit, got.Histogram, want)
+		}
+	}
+	if got := dlqJSON[app.Redriven](t, b, "redrive", "--limit", "2"); got.Sent() != 2 {
+		t.Errorf("sent %d, want 2", got.Sent())
+	}
+}
