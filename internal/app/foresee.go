@@ -11,6 +11,9 @@ import (
 // Foreseen is what a redrive would do: the letters that it would send back or hold.
 type Foreseen struct {
 	*deadletter.Histogram
+
+	// Forgettable are those it would send whose signal may be scored twice.
+	Forgettable uint64 `json:"older_than_dedupe_window"`
 }
 
 // Foresee counts the letters that a redrive would deal with, which it does in the same
@@ -28,10 +31,21 @@ func (d *DeadLetters) Foresee(ctx context.Context, now time.Time, maxRedrives in
 		decision := deadletter.Decide(l, s, maxRedrives, false)
 		if decision.Way != deadletter.Hold {
 			sent++
+			f.Forgettable += d.forgettable(l, now)
 		}
 		f.Add(l, decision.Standing, now)
 		d.act(l.Partition, l.At)
 		return nil
 	})
 	return f, err
+}
+
+// forgettable is 1 for a letter older than the time for which IDs are remembered, else
+// 0. Had its signal been scored since, that might be forgotten, and sent back it would
+// be scored again.
+func (d *DeadLetters) forgettable(l *deadletter.Letter, now time.Time) uint64 {
+	if now.Sub(time.UnixMilli(l.TimeMs)) > d.config.DedupeWindow {
+		return 1
+	}
+	return 0
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,8 +35,17 @@ the stage that failed, or to the input. Each is sent once. Ctrl-C ends it after 
 transaction under way; whatever ends it, the next redrive goes on where it was.
 
 Not sent but put on hold are tombstones, values that were withheld for their size,
-and records that came back --max-redrives times. A signal that was scored meanwhile
-is a duplicate and not scored again.`,
+and records that came back --max-redrives times. A letter that is named and left alone
+is told with the reason, and the exit code is 1.
+
+A signal that was scored meanwhile is a duplicate and not scored again, as long as its
+ID is remembered: for PULSE_DEDUPE_WINDOW (default 24h). Letters are kept longer; how
+many of those sent are older is said, and "pulse-scorer find ID" shows whether one was
+scored.
+
+Letters of class future_timestamp fail again: the time that counts is the one at which
+the record arrived first. They are scored only once PULSE_MAX_CLOCK_SKEW of the service
+has been raised over what they are ahead.`,
 		Example: `  pulse-scorer dlq redrive --class enricher_unavailable --dry-run
   pulse-scorer dlq redrive --class enricher_unavailable --rate 200
   pulse-scorer dlq redrive 3:17`,
@@ -85,14 +95,25 @@ func dryRun(ctx context.Context, p Process, c config.Config, flags redriveFlags,
 	}
 	missed := explain(ctx, letters, "redriven", whyNotRedriven)
 	bar.finish()
-	return errors.Join(answerForeseen(p.Stdout, f, flags.asJSON), missed)
+	return errors.Join(answerForeseen(p.Stdout, f, c.DedupeWindow, flags.asJSON), missed)
 }
 
-func answerForeseen(out io.Writer, f app.Foreseen, asJSON bool) error {
+func answerForeseen(out io.Writer, f app.Foreseen, window time.Duration, asJSON bool) error {
 	if asJSON {
 		return writeJSON(out, f)
 	}
-	return answerHistogram(out, f.Histogram, false)
+	err := answerHistogram(out, f.Histogram, false)
+	if f.Forgettable > 0 {
+		_, fault := fmt.Fprintf(out, "%d %s\n", f.Forgettable, forgettable(window))
+		err = errors.Join(err, written(fault))
+	}
+	return err
+}
+
+// forgettable says what it means that letters are older than what is remembered of IDs.
+func forgettable(window time.Duration) string {
+	return fmt.Sprintf("of them older than PULSE_DEDUPE_WINDOW (%v): a signal that was scored since may be forgotten, and is then scored again; "+
+		"pulse-scorer find ID shows whether it was", window)
 }
 
 func runRedrive(ctx context.Context, p Process, c config.Config, flags redriveFlags, filter deadletter.Filter) error {
@@ -109,10 +130,10 @@ func runRedrive(ctx context.Context, p Process, c config.Config, flags redriveFl
 		err = explain(ctx, redriver.DeadLetters, "redriven", whyNotRedriven)
 	}
 	bar.finish()
-	return errors.Join(err, answerRedriven(p.Stdout, done, flags.asJSON))
+	return errors.Join(err, answerRedriven(p.Stdout, done, c.DedupeWindow, flags.asJSON))
 }
 
-func answerRedriven(out io.Writer, done app.Redriven, asJSON bool) error {
+func answerRedriven(out io.Writer, done app.Redriven, window time.Duration, asJSON bool) error {
 	if asJSON {
 		return writeJSON(out, done)
 	}
@@ -126,6 +147,7 @@ func answerRedriven(out io.Writer, done app.Redriven, asJSON bool) error {
 	_, err = fmt.Fprintf(out, "%d redriven\n", done.Sent())
 	say(done.ToInput, "of them to the input")
 	say(done.ToTier, "of them to the first retry tier")
+	say(done.Forgettable, forgettable(window))
 	for _, standing := range slices.Sorted(maps.Keys(done.Held)) {
 		say(done.Held[standing], standing)
 	}

@@ -3,8 +3,10 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -190,7 +192,7 @@ func TestDLQ_AMistypedNameIsRefused(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{[]string{"redrive", "--class", "enricher_unavailible"}, []string{`--class: "enricher_unavailible"`, "enricher_unavailable", "retries_exhausted"}},
+		{[]string{"redrive", "--class", "enricher_unreachable"}, []string{`--class: "enricher_unreachable"`, "enricher_unavailable", "retries_exhausted"}},
 		{[]string{"hold", "--class", "unknown,invalid"}, []string{`--class: "invalid"`, "invalid_field"}},
 		{[]string{"list", "--stage", "decoding"}, []string{`--stage: "decoding"`, "decode", "emit"}},
 	} {
@@ -251,5 +253,34 @@ func TestDLQ_ADryRunEndsAtTheLimit(t *testing.T) {
 	}
 	if got := dlqJSON[app.Redriven](t, b, "redrive", "--limit", "2"); got.Sent() != 2 {
 		t.Errorf("sent %d, want 2", got.Sent())
+	}
+}
+
+// A letter outlives what is remembered of its signal's ID: then a redrive may have it
+// scored twice, and says so, before and after.
+func TestDLQ_SaysWhatMayBeScoredTwice(t *testing.T) {
+	t.Parallel()
+	b := served(t, append(slices.Clone(mixedLines), `{"id":"d","name":"n","value":"text"}`)...)
+	for _, c := range []struct {
+		age  time.Duration
+		args []string
+		want string // in stdout; without it, that nothing is said
+	}{
+		{23 * time.Hour, []string{"--dry-run"}, ""},
+		{25 * time.Hour, []string{"--dry-run"}, "\n4 of them older than PULSE_DEDUPE_WINDOW (24h0m0s): "},
+		{25 * time.Hour, []string{"--dry-run", "--json"}, `"older_than_dedupe_window": 4`},
+		{23 * time.Hour, []string{"--limit", "1"}, ""},
+		{25 * time.Hour, []string{"--limit", "2"}, "\n2 of them older than PULSE_DEDUPE_WINDOW (24h0m0s): "},
+		{25 * time.Hour, []string{"--json"}, `"older_than_dedupe_window": 1`},
+	} {
+		var stdout, stderr strings.Builder
+		p := Process{
+			Args: append([]string{"dlq", "redrive"}, c.args...), Environ: at(b), Stdout: &stdout, Stderr: &stderr,
+			Now: func() time.Time { return time.Now().Add(c.age) },
+		}
+		code := Main(t.Context(), p)
+		if said := strings.Contains(stdout.String(), "PULSE_DEDUPE_WINDOW"); code != 0 || !strings.Contains(stdout.String(), c.want) || c.want == "" && said {
+			t.Errorf("%v later, %v: exit %d, %q, want %q\n%s", c.age, c.args, code, stdout.String(), c.want, stderr.String())
+		}
 	}
 }
