@@ -24,6 +24,8 @@ type DeadLetters struct {
 	topics broker.Topology
 	look   *broker.Inspector
 	reader *deadletter.Reader
+	// acted are the positions of Filter with which something was done, or would be.
+	acted map[deadletter.Position]bool
 }
 
 // NewDeadLetters prepares to look at them.
@@ -34,7 +36,7 @@ func NewDeadLetters(c config.Config) (*DeadLetters, error) {
 	}
 	return &DeadLetters{
 		Progress: func(int64, int64) {}, config: c, topics: Topology(c), look: look,
-		reader: deadletter.NewReader(c.TopicInput, c.Group, c.DefaultSource),
+		reader: deadletter.NewReader(c.TopicInput, c.Group, c.DefaultSource), acted: make(map[deadletter.Position]bool),
 	}, nil
 }
 
@@ -156,18 +158,10 @@ func (d *DeadLetters) scan(ctx context.Context, p int32, from, end int64, each f
 	return err
 }
 
-// Histogram counts the letters that fit; with redrive, those that a redrive would
-// send back or hold.
-func (d *DeadLetters) Histogram(ctx context.Context, now time.Time, redrive bool, maxRedrives int) (*deadletter.Histogram, error) {
+// Histogram counts the letters that fit.
+func (d *DeadLetters) Histogram(ctx context.Context, now time.Time) (*deadletter.Histogram, error) {
 	h := deadletter.NewHistogram()
 	err := d.Each(ctx, func(_ *pipeline.Record, l *deadletter.Letter, s deadletter.Standing) error {
-		if redrive {
-			decision := deadletter.Decide(l, s, maxRedrives, false)
-			if decision.Way == deadletter.Stay {
-				return nil
-			}
-			s = decision.Standing
-		}
 		h.Add(l, s, now)
 		return nil
 	})

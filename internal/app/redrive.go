@@ -22,6 +22,8 @@ func RedriveGroup(group string) string { return group + "-dlq-redrive" }
 type Redriven struct {
 	ToInput uint64 `json:"to_input"`
 	ToTier  uint64 `json:"to_retry_tier"`
+	// Forgettable are those sent whose signal may be scored twice.
+	Forgettable uint64 `json:"older_than_dedupe_window"`
 	// Held are letters that were put on hold, by standing.
 	Held     map[string]uint64 `json:"held"`
 	Released uint64            `json:"released"`
@@ -70,6 +72,8 @@ type letterBatch struct {
 	bytes      int
 	next, open int64 // where reading goes on, and the first letter that stays open
 	ways       [deadletter.Hold + 1]uint64
+	// forgettable are those of them that are sent and may be scored twice.
+	forgettable uint64
 }
 
 // Bounds of a transaction: it stays far below a second.
@@ -276,19 +280,27 @@ func (r *Redriver) take(ctx context.Context, rec *pipeline.Record, l *deadletter
 	if r.refused[deadletter.Position{Partition: l.Partition, Offset: l.At}] {
 		decision = deadletter.Decision{Way: deadletter.Hold, Standing: deadletter.HeldRefused}
 	}
-	now := r.now().UnixMilli()
-	switch decision.Way {
-	case deadletter.ToInput:
-		r.tx.Append(r.topics.Input, l.Partition, now, rec.Key, rec.Value, pipeline.BackToInput(nil, rec.Headers, l.Redrives+1))
-	case deadletter.ToTier:
-		r.tx.Append(r.tier, l.Partition, now, rec.Key, rec.Value, pipeline.BackToTier(nil, rec, l.Redrives+1, now))
-	case deadletter.Hold, deadletter.Stay:
-	}
+	r.send(rec, l, decision)
 	r.batch.add(l, decision)
 	if r.batch.letters >= r.batchLetters() || r.batch.bytes >= letterBytes {
 		return r.flush(ctx, l.Partition)
 	}
 	return nil
+}
+
+// send puts what is sent back into the transaction.
+func (r *Redriver) send(rec *pipeline.Record, l *deadletter.Letter, d deadletter.Decision) {
+	at := r.now()
+	now := at.UnixMilli()
+	switch d.Way {
+	case deadletter.ToInput:
+		r.tx.Append(r.topics.Input, l.Partition, now, rec.Key, rec.Value, pipeline.BackToInput(nil, rec.Headers, l.Redrives+1))
+	case deadletter.ToTier:
+		r.tx.Append(r.tier, l.Partition, now, rec.Key, rec.Value, pipeline.BackToTier(nil, rec, l.Redrives+1, now))
+	case deadletter.Hold, deadletter.Stay:
+		return
+	}
+	r.batch.forgettable += r.forgettable(l, at)
 }
 
 func (r *Redriver) batchLetters() int {
@@ -347,6 +359,7 @@ func (r *Redriver) flush(ctx context.Context, p int32) error {
 	}
 	r.done.ToInput += b.ways[deadletter.ToInput]
 	r.done.ToTier += b.ways[deadletter.ToTier]
+	r.done.Forgettable += b.forgettable
 	for standing, offsets := range b.marks {
 		if standing.Held() {
 			r.done.Held[standing.String()] += uint64(len(offsets))
@@ -380,6 +393,11 @@ func (r *Redriver) commit(ctx context.Context, p int32, marks map[deadletter.Sta
 	}
 	if err := r.tx.Commit(context.WithoutCancel(ctx), p, offset); err != nil {
 		return err
+	}
+	for _, offsets := range marks {
+		for _, offset := range offsets {
+			r.act(p, offset)
+		}
 	}
 	r.failures = 0
 	r.done.Transactions++

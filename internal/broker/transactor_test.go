@@ -2,11 +2,13 @@ package broker
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"pulse-scorer/internal/broker/batch"
 	"pulse-scorer/internal/devbroker"
+	"pulse-scorer/internal/pipeline"
 )
 
 // What a killed Transactor has written and not committed is gone when the next one
@@ -53,13 +55,38 @@ func TestTransactor_AKilledOneLeavesNothing(t *testing.T) {
 	}
 	second := next()
 	offset(second, 5)
+	requireCommitted(t, b, "a")
 	if err := first.end(t.Context()); !errors.Is(err, ErrTakenOver) && !errors.Is(err, ErrUnknownOutcome) || first.Passing(err) && errors.Is(err, ErrTakenOver) {
 		t.Errorf("the former one: %v", err)
 	}
 	offset(second, 5)
+	requireCommitted(t, b, "a")
 	second.Append("in", 0, 1, nil, []byte("b"), nil)
 	if err := second.Commit(t.Context(), 0, 7); err != nil {
 		t.Fatal(err)
 	}
 	offset(second, 7)
+	requireCommitted(t, b, "a", "b")
+}
+
+// requireCommitted wants these values in the topic and no other, as a read_committed
+// consumer sees it.
+func requireCommitted(t *testing.T, b *devbroker.Broker, want ...string) {
+	t.Helper()
+	look, err := NewInspector(Connection{Brokers: b.Addrs()}, InspectorSettings{Group: "look", Topics: Topology{Input: "in"}, MaxRecordBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer look.Close()
+	if _, err := look.Partitions(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	err = look.Scan(t.Context(), Scan{Topic: "in", To: b.EndOffsets("in")[0], Each: func(r *pipeline.Record) error {
+		got = append(got, string(r.Value))
+		return nil
+	}})
+	if err != nil || !slices.Equal(got, want) {
+		t.Fatalf("the topic holds %q, want %q: %v", got, want, err)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -75,6 +76,9 @@ func (f *letterFlags) filter(now time.Time, args []string) (deadletter.Filter, e
 	if err != nil {
 		return deadletter.Filter{}, usagef("%s", strings.Replace(err.Error(), "--since", "--until", 1))
 	}
+	if err := errors.Join(known("class", f.classes, letterClasses()), known("stage", f.stages, letterStages())); err != nil {
+		return deadletter.Filter{}, err
+	}
 	filter := deadletter.Filter{Classes: f.classes, Stages: f.stages, Sources: f.sources, IDs: f.ids, Since: since, Until: until}
 	for _, arg := range args {
 		at, err := positionOf(arg)
@@ -84,6 +88,17 @@ func (f *letterFlags) filter(now time.Time, args []string) (deadletter.Filter, e
 		filter.Positions = append(filter.Positions, at)
 	}
 	return filter, nil
+}
+
+// known refuses names that no letter can have: both sets are closed, and a name that is
+// mistyped would find nothing, which looks like good news.
+func known(flag string, given, names []string) error {
+	for _, name := range given {
+		if !slices.Contains(names, name) {
+			return usagef("--%s: %q is not known; known are %s", flag, name, strings.Join(names, ", "))
+		}
+	}
+	return nil
 }
 
 var positions = regexp.MustCompile(`^([0-9]+):([0-9]+)$`)

@@ -73,7 +73,7 @@ func runDLQList(ctx context.Context, p Process, c config.Config, flags listFlags
 	letters.Progress = bar.progress
 	defer bar.finish()
 	if flags.summary {
-		h, err := letters.Histogram(ctx, p.Now(), false, 0)
+		h, err := letters.Histogram(ctx, p.Now())
 		bar.finish()
 		if err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,8 +35,17 @@ the stage that failed, or to the input. Each is sent once. Ctrl-C ends it after 
 transaction under way; whatever ends it, the next redrive goes on where it was.
 
 Not sent but put on hold are tombstones, values that were withheld for their size,
-and records that came back --max-redrives times. A signal that was scored meanwhile
-is a duplicate and not scored again.`,
+and records that came back --max-redrives times. A letter that is named and left alone
+is told with the reason, and the exit code is 1.
+
+A signal that was scored meanwhile is a duplicate and not scored again, as long as its
+ID is remembered: for PULSE_DEDUPE_WINDOW (default 24h). Letters are kept longer; how
+many of those sent are older is said, and "pulse-scorer find ID" shows whether one was
+scored.
+
+Letters of class future_timestamp fail again: the time that counts is the one at which
+the record arrived first. They are scored only once PULSE_MAX_CLOCK_SKEW of the service
+has been raised over what they are ahead.`,
 		Example: `  pulse-scorer dlq redrive --class enricher_unavailable --dry-run
   pulse-scorer dlq redrive --class enricher_unavailable --rate 200
   pulse-scorer dlq redrive 3:17`,
@@ -78,12 +88,32 @@ func dryRun(ctx context.Context, p Process, c config.Config, flags redriveFlags,
 	letters.Filter = filter
 	bar := reading(p.Stderr, "dlq")
 	letters.Progress = bar.progress
-	h, err := letters.Histogram(ctx, p.Now(), true, flags.maxRedrives)
-	bar.finish()
+	f, err := letters.Foresee(ctx, p.Now(), flags.maxRedrives, flags.limit)
 	if err != nil {
+		bar.finish()
 		return err
 	}
-	return answerHistogram(p.Stdout, h, flags.asJSON)
+	missed := explain(ctx, letters, "redriven", whyNotRedriven)
+	bar.finish()
+	return errors.Join(answerForeseen(p.Stdout, f, c.DedupeWindow, flags.asJSON), missed)
+}
+
+func answerForeseen(out io.Writer, f app.Foreseen, window time.Duration, asJSON bool) error {
+	if asJSON {
+		return writeJSON(out, f)
+	}
+	err := answerHistogram(out, f.Histogram, false)
+	if f.Forgettable > 0 {
+		_, fault := fmt.Fprintf(out, "%d %s\n", f.Forgettable, forgettable(window))
+		err = errors.Join(err, written(fault))
+	}
+	return err
+}
+
+// forgettable says what it means that letters are older than what is remembered of IDs.
+func forgettable(window time.Duration) string {
+	return fmt.Sprintf("of them older than PULSE_DEDUPE_WINDOW (%v): a signal that was scored since may be forgotten, and is then scored again; "+
+		"pulse-scorer find ID shows whether it was", window)
 }
 
 func runRedrive(ctx context.Context, p Process, c config.Config, flags redriveFlags, filter deadletter.Filter) error {
@@ -96,11 +126,14 @@ func runRedrive(ctx context.Context, p Process, c config.Config, flags redriveFl
 	bar := reading(p.Stderr, "redrive")
 	redriver.Progress = bar.progress
 	done, err := redriver.Run(ctx)
+	if err == nil {
+		err = explain(ctx, redriver.DeadLetters, "redriven", whyNotRedriven)
+	}
 	bar.finish()
-	return errors.Join(err, answerRedriven(p.Stdout, done, flags.asJSON))
+	return errors.Join(err, answerRedriven(p.Stdout, done, c.DedupeWindow, flags.asJSON))
 }
 
-func answerRedriven(out io.Writer, done app.Redriven, asJSON bool) error {
+func answerRedriven(out io.Writer, done app.Redriven, window time.Duration, asJSON bool) error {
 	if asJSON {
 		return writeJSON(out, done)
 	}
@@ -114,6 +147,7 @@ func answerRedriven(out io.Writer, done app.Redriven, asJSON bool) error {
 	_, err = fmt.Fprintf(out, "%d redriven\n", done.Sent())
 	say(done.ToInput, "of them to the input")
 	say(done.ToTier, "of them to the first retry tier")
+	say(done.Forgettable, forgettable(window))
 	for _, standing := range slices.Sorted(maps.Keys(done.Held)) {
 		say(done.Held[standing], standing)
 	}
@@ -165,6 +199,9 @@ It ends a redrive that runs at the same time; start that again.`,
 			bar := reading(p.Stderr, "hold")
 			redriver.Progress = bar.progress
 			done, err := redriver.Hold(command.Context(), flags.release)
+			if err == nil {
+				err = flags.explain(command.Context(), redriver.DeadLetters)
+			}
 			bar.finish()
 			return errors.Join(err, answerHeld(p.Stdout, done, flags))
 		},
@@ -174,6 +211,13 @@ It ends a redrive that runs at the same time; start that again.`,
 	command.Flags().BoolVar(&flags.release, "release", false, "make held letters open again")
 	command.Flags().BoolVar(&flags.all, "all", false, "all of them")
 	return command
+}
+
+func (f *holdFlags) explain(ctx context.Context, letters *app.DeadLetters) error {
+	if f.release {
+		return explain(ctx, letters, "released", whyNotReleased)
+	}
+	return explain(ctx, letters, "put on hold", whyNotHeld)
 }
 
 func answerHeld(out io.Writer, done app.Redriven, flags holdFlags) error {

@@ -3,8 +3,10 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -181,4 +183,104 @@ func sentBack(b *devbroker.Broker) int {
 		ends += end
 	}
 	return int(ends)
+}
+
+// A name that no letter has is a mistake, not an answer of none.
+func TestDLQ_AMistypedNameIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"redrive", "--class", "enricher_unreachable"}, []string{`--class: "enricher_unreachable"`, "enricher_unavailable", "retries_exhausted"}},
+		{[]string{"hold", "--class", "unknown,invalid"}, []string{`--class: "invalid"`, "invalid_field"}},
+		{[]string{"list", "--stage", "decoding"}, []string{`--stage: "decoding"`, "decode", "emit"}},
+	} {
+		got := runWith(t.Context(), nil, []string{"PULSE_BROKERS=localhost:1"}, commands(), append([]string{"dlq"}, c.args...)...)
+		for _, want := range c.want {
+			if got.code != exitUsage || !strings.Contains(got.stderr, want) {
+				t.Errorf("%v: exit %d, want %d and %q in %q", c.args, got.code, exitUsage, want, got.stderr)
+			}
+		}
+	}
+}
+
+// Whoever names a letter is told why nothing was done with it, and by the exit code too;
+// what was named beside it is dealt with all the same.
+func TestDLQ_SaysWhyANamedLetterWasLeft(t *testing.T) {
+	t.Parallel()
+	b := served(t, mixedLines...)
+	all := dlqJSON[[]shownLetter](t, b, "list")
+	if len(all) != 3 {
+		t.Fatalf("%+v", all)
+	}
+	at0, at1, at2 := place(all[0]), place(all[1]), place(all[2])
+	for _, c := range []struct {
+		args           []string
+		code           int
+		stdout, stderr string // parts of them
+	}{
+		{[]string{"hold", "99:1"}, 1, "0 dead letters put on hold", "99:1: no such partition: they are 0 to 1"},
+		{[]string{"hold", at0}, 0, "1 dead letters put on hold", ""},
+		{[]string{"hold", at0, at1}, 1, "1 dead letters put on hold", at0 + ": already held"},
+		{[]string{"redrive", "0:99999"}, 1, "0 redriven", "0:99999: no letter at that offset"},
+		{[]string{"redrive", "--dry-run", at0, at2}, 1, "redriven        1  #", at0 + ": held: release it first (dlq hold --release " + at0 + ")"},
+		{[]string{"redrive", at0, at2}, 1, "1 redriven", at0 + ": held: release it first (dlq hold --release " + at0 + ")"},
+		{[]string{"redrive", at2}, 1, "0 redriven", at2 + ": already redriven"},
+		{[]string{"hold", "--release", at0, at1}, 0, "2 dead letters released", ""},
+		{[]string{"hold", "--release", at0}, 1, "0 dead letters released", at0 + ": not held"},
+		{[]string{"redrive", at0, "--source", "other"}, 1, "0 redriven", at0 + ": the letter there does not fit the other filters"},
+		{[]string{"redrive", at0, at1, "--limit", "1"}, 1, "1 redriven", at1 + ": still open: --limit ended the redrive before it"},
+		{[]string{"redrive", at1, at1}, 0, "1 redriven", ""},
+	} {
+		got := runWith(t.Context(), nil, at(b), commands(), append([]string{"dlq"}, c.args...)...)
+		if got.code != c.code || !strings.Contains(got.stdout, c.stdout) || !strings.Contains(got.stderr, c.stderr) || (c.stderr == "") != (got.stderr == "") {
+			t.Errorf("%v: %+v, want %+v", c.args, got, c)
+		}
+	}
+}
+
+func place(l shownLetter) string { return fmt.Sprintf("%d:%d", l.Partition, l.Offset) }
+
+// What a dry run shows is what the redrive with the same flags sends.
+func TestDLQ_ADryRunEndsAtTheLimit(t *testing.T) {
+	t.Parallel()
+	b := served(t, mixedLines...)
+	for limit, want := range map[string]uint64{"1": 1, "2": 2, "3": 3, "9": 3, "0": 3} {
+		if got := dlqJSON[app.Foreseen](t, b, "redrive", "--dry-run", "--limit", limit); got.Letters != want || got.Standing["redriven"] != want {
+			t.Errorf("--limit %s: %+v, want %d letters", limit, got.Histogram, want)
+		}
+	}
+	if got := dlqJSON[app.Redriven](t, b, "redrive", "--limit", "2"); got.Sent() != 2 {
+		t.Errorf("sent %d, want 2", got.Sent())
+	}
+}
+
+// A letter outlives what is remembered of its signal's ID: then a redrive may have it
+// scored twice, and says so, before and after.
+func TestDLQ_SaysWhatMayBeScoredTwice(t *testing.T) {
+	t.Parallel()
+	b := served(t, append(slices.Clone(mixedLines), `{"id":"d","name":"n","value":"text"}`)...)
+	for _, c := range []struct {
+		age  time.Duration
+		args []string
+		want string // in stdout; without it, that nothing is said
+	}{
+		{23 * time.Hour, []string{"--dry-run"}, ""},
+		{25 * time.Hour, []string{"--dry-run"}, "\n4 of them older than PULSE_DEDUPE_WINDOW (24h0m0s): "},
+		{25 * time.Hour, []string{"--dry-run", "--json"}, `"older_than_dedupe_window": 4`},
+		{23 * time.Hour, []string{"--limit", "1"}, ""},
+		{25 * time.Hour, []string{"--limit", "2"}, "\n2 of them older than PULSE_DEDUPE_WINDOW (24h0m0s): "},
+		{25 * time.Hour, []string{"--json"}, `"older_than_dedupe_window": 1`},
+	} {
+		var stdout, stderr strings.Builder
+		p := Process{
+			Args: append([]string{"dlq", "redrive"}, c.args...), Environ: at(b), Stdout: &stdout, Stderr: &stderr,
+			Now: func() time.Time { return time.Now().Add(c.age) },
+		}
+		code := Main(t.Context(), p)
+		if said := strings.Contains(stdout.String(), "PULSE_DEDUPE_WINDOW"); code != 0 || !strings.Contains(stdout.String(), c.want) || c.want == "" && said {
+			t.Errorf("%v later, %v: exit %d, %q, want %q\n%s", c.age, c.args, code, stdout.String(), c.want, stderr.String())
+		}
+	}
 }
