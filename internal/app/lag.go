@@ -121,8 +121,13 @@ func (l *PartitionLag) measureTier(ctx context.Context, look *broker.Inspector, 
 		if !ok {
 			due = time.UnixMilli(r.TimestampMs)
 		}
+		// What was sent back from the dead letters was due long before it came here.
+		since := due
+		if appended := time.UnixMilli(r.TimestampMs); appended.After(due) {
+			since = appended
+		}
 		due = due.UTC()
-		l.NextNotBefore, l.LagSeconds = &due, max(0, now().Sub(due).Seconds())
+		l.NextNotBefore, l.LagSeconds = &due, max(0, now().Sub(since).Seconds())
 	})
 }
 

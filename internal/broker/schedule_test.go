@@ -146,24 +146,31 @@ func TestWorker_StopsAtWhatIsNotDue(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
 	var late []float64
 	w := &worker{now: func() time.Time { return now }, lateness: func(s float64) { late = append(late, s) }, before: make(map[int]time.Time)}
-	header := func(ms string) []pipeline.Header {
-		return []pipeline.Header{{Key: "pulse-retry-not-before", Value: []byte(ms)}}
+	record := func(tier int, ms string) *pipeline.Record {
+		return &pipeline.Record{Tier: tier, TimestampMs: 1_600_000_000_000, Headers: []pipeline.Header{{Key: "pulse-retry-not-before", Value: []byte(ms)}}}
 	}
 	for ms, want := range map[string]bool{"1700000000000": true, "1699999999000": true, "1700000000001": false, "soon": true} {
 		var r reply
-		if got := w.due(1, header(ms), &r, time.Time{}); got != want || r.stop == want {
+		if got := w.due(record(1, ms), &r, time.Time{}); got != want || r.stop == want {
 			t.Errorf("not before %s: taken %v, stopped %v; want %v", ms, got, r.stop, want)
 		}
 	}
 	late = nil
-	w.due(2, header("1699999990000"), new(reply), now.Add(-time.Second))
+	w.due(record(2, "1699999990000"), new(reply), now.Add(-time.Second))
 	if len(late) != 1 || late[0] != 1 {
 		t.Errorf("ten seconds late, nine of them held: lateness %v, want 1", late)
 	}
 	late = nil
-	w.due(3, header("1699999998000"), new(reply), time.Time{})
-	w.due(3, header("1699999990000"), new(reply), time.Time{})
+	w.due(record(3, "1699999998000"), new(reply), time.Time{})
+	w.due(record(3, "1699999990000"), new(reply), time.Time{})
 	if len(late) != 2 || late[1] != 2 {
 		t.Errorf("due ten seconds ago, behind one that was due two seconds ago: lateness %v, want 2", late)
+	}
+	late = nil
+	redriven := record(4, "1600000000000")
+	redriven.TimestampMs = now.UnixMilli() - 500
+	w.due(redriven, new(reply), time.Time{})
+	if len(late) != 1 || late[0] != 0.5 {
+		t.Errorf("due three years ago, and in the tier for half a second: lateness %v, want 0.5", late)
 	}
 }

@@ -265,7 +265,7 @@ func (w *worker) processBatch(b batch.Batch, c *chunk, r *reply, freeSince time.
 }
 
 func (w *worker) processRecord(in *pipeline.Record, r *reply, freeSince time.Time) {
-	if in.Tier > 0 && !w.due(in.Tier, in.Headers, r, freeSince) {
+	if in.Tier > 0 && !w.due(in, r, freeSince) {
 		return
 	}
 	w.out.origin = place{in.Tier, in.Offset}
@@ -290,10 +290,12 @@ func (w *worker) processRecord(in *pipeline.Record, r *reply, freeSince time.Tim
 
 // due tells whether a record of a tier may be processed, and stops at one that may
 // not be yet. One that does not say when it is due, is: somebody else wrote it.
-// Lateness counts from the time of the record before it, if that is later: what was sent
-// back from the dead letters is due at once, and waits behind those that are not.
-func (w *worker) due(tier int, headers []pipeline.Header, r *reply, freeSince time.Time) bool {
-	notBefore, ok := pipeline.NotBefore(headers)
+// Lateness counts from when it was appended, or the time of the record before it, if that
+// is later: what was sent back from the dead letters was due long ago, and waits behind
+// those that are not.
+func (w *worker) due(in *pipeline.Record, r *reply, freeSince time.Time) bool {
+	tier := in.Tier
+	notBefore, ok := pipeline.NotBefore(in.Headers)
 	if !ok || !guardNotBefore {
 		return true
 	}
@@ -308,6 +310,9 @@ func (w *worker) due(tier int, headers []pipeline.Header, r *reply, freeSince ti
 	w.before[tier] = notBefore
 	if freeSince.After(notBefore) {
 		notBefore = freeSince
+	}
+	if appended := time.UnixMilli(in.TimestampMs); appended.After(notBefore) {
+		notBefore = appended
 	}
 	w.lateness(max(0, now.Sub(notBefore).Seconds()))
 	return true
