@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"pulse-scorer/internal/pulse"
 )
 
 // check holds what depends on more than one variable, or on what a command
@@ -80,21 +82,22 @@ func (c Config) checkNames(faults *faultList) {
 // maxTiers is how many retry tiers there can be: each is a topic.
 const maxTiers = 16
 
-// checkRetries checks the form; which classes may be tried again is the record path's
-// to say (package retry).
 func (c Config) checkRetries(faults *faultList) {
-	if faults.has("PULSE_RETRY_DELAYS", "PULSE_RETRY_OVERRIDES") {
-		return
-	}
+	known := !faults.has("PULSE_RETRY_DELAYS")
 	if len(c.RetryDelays) > maxTiers {
 		faults.addf("PULSE_RETRY_DELAYS", "has %d delays; write at most %d", len(c.RetryDelays), maxTiers)
 	}
 	for _, o := range c.RetryOverrides {
 		class, tiers, ok := strings.Cut(o, "=")
+		class = strings.TrimSpace(class)
 		n, err := strconv.Atoi(strings.TrimSpace(tiers))
-		if !ok || strings.TrimSpace(class) == "" || err != nil || n < 0 || n > len(c.RetryDelays) {
+		if known && (!ok || class == "" || err != nil || n < 0 || n > len(c.RetryDelays)) {
 			faults.addf("PULSE_RETRY_OVERRIDES", "%s is not class=tiers with 0 to %d tiers, as many as PULSE_RETRY_DELAYS has; "+
 				"write a list like enricher_unavailable=2", quote(o), len(c.RetryDelays))
+		}
+		if ok && class != "" && !pulse.Class(class).Retriable() {
+			faults.addf("PULSE_RETRY_OVERRIDES", "%s is no class that trying again can help; there are %s, %s, %s and %s", quote(class),
+				pulse.EnricherUnavailable, pulse.EnricherRejected, pulse.StagePanic, pulse.Unknown)
 		}
 	}
 }

@@ -96,7 +96,7 @@ func TestLoad_RefusesBadValues(t *testing.T) {
 	t.Parallel()
 	anyText := map[string]bool{
 		"PULSE_SASL_USERNAME": true, "PULSE_SASL_PASSWORD": true, "PULSE_ADMIN_TOKEN": true,
-		"PULSE_ENRICHERS": true, // package enricher reads it (app: TestNewService_RefusesBadEnrichers)
+		"PULSE_ENRICHERS": true, // package enricher reads it (app: TestLoad_ReportsEnrichersWithTheOthers)
 	}
 	bad := map[string][]string{
 		"PULSE_BROKERS":              {"kafka", "kafka:0", "kafka:99999", "a:1,,b:2", "http://a:1", ":9092", "a b:1"},
@@ -139,7 +139,7 @@ func TestLoad_RefusesBadValues(t *testing.T) {
 		"PULSE_LOG_FORMAT":           {"xml"},
 		"PULSE_RETRY_DELAYS":         {"x", "5s,", "0s"},
 		"PULSE_RETRY_JITTER":         {"x", "2"},
-		"PULSE_RETRY_OVERRIDES":      {"x", "=1", "stage_panic=9", "stage_panic=-1", "stage_panic=one"},
+		"PULSE_RETRY_OVERRIDES":      {"x", "=1", "stage_panic=9", "stage_panic=-1", "stage_panic=one", "too_large=1", "nonsense=0"},
 		"PULSE_TOPIC_RETRY":          {"a/b", strings.Repeat("x", 248)},
 		"PULSE_RETRY_ORDER":          {"x"},
 		"PULSE_RETRY_MAX_PARKED":     {"0"},
