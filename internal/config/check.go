@@ -130,8 +130,13 @@ func (c Config) checkScoring(faults *faultList) {
 	if faults.has("PULSE_PROFILE", "PULSE_ANOMALY_THRESHOLD") || c.AnomalyThreshold == nil {
 		return
 	}
-	if c.Profile == ProfileV2 && *c.AnomalyThreshold > 1 {
-		faults.addf("PULSE_ANOMALY_THRESHOLD", "%v is an anomaly_score that no signal reaches; write 0 to 1 (parity takes z-values)", *c.AnomalyThreshold)
+	switch limit := *c.AnomalyThreshold; {
+	case c.Profile == ProfileV2 && limit > 1:
+		faults.addf("PULSE_ANOMALY_THRESHOLD", "%v is an anomaly_score that no signal reaches; write 0 to 1 (parity takes z-values)", limit)
+	case c.Profile == ProfileParity && limit <= 1:
+		faults.addf("PULSE_ANOMALY_THRESHOLD", "%v is a z-value with profile parity, and would flag every value further than %v standard deviations "+
+			"from the mean: a third of ordinary ones, or more; write more than 1, like 2.5, or leave it unset for 3 (v2 takes an anomaly_score of 0 to 1)",
+			limit, limit)
 	}
 }
 

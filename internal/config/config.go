@@ -63,7 +63,7 @@ type Config struct {
 	Assets           List          `envconfig:"ASSETS" default:"nvda,msft,ibit,spy" desc:"assets of forecasts that count for movement and volatility"`
 	DefaultSource    string        `envconfig:"DEFAULT_SOURCE" default:"unknown" desc:"source of signals that name none; with profile parity the default is celery, which its results have always said"`
 	MaxClockSkew     time.Duration `envconfig:"MAX_CLOCK_SKEW" default:"5m" min:"0s" desc:"a signal further ahead of its record's time is bad (future_timestamp), 0s: never; profile parity takes it as fresh, as the old system did"`
-	AnomalyThreshold *float64      `envconfig:"ANOMALY_THRESHOLD" derived:"the profile's" min:"0" desc:"flags a signal as an anomaly: from this anomaly_score on, 0 to 1; with profile parity above this z-value"`
+	AnomalyThreshold *float64      `envconfig:"ANOMALY_THRESHOLD" derived:"the profile's" min:"0" desc:"flags a signal as an anomaly: from this anomaly_score on, 0 to 1; with profile parity above this z-value, which is more than 1"`
 
 	// External enrichers.
 	Enrichers           List   `envconfig:"ENRICHERS" secret:"true" desc:"comma-separated name=url?required=true&timeout=200ms"`

@@ -170,6 +170,28 @@ func TestLoad_RefusesBadValues(t *testing.T) {
 	}
 }
 
+// A threshold that was written for the other profile would flag nothing, or a third of all
+// values: it is refused, and the message says what it would mean.
+func TestLoad_ThresholdIsOfTheProfile(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		profile, threshold, says string
+	}{
+		{"v2", "0", ""},
+		{"v2", "1", ""},
+		{"v2", "1.01", "no signal reaches"},
+		{"parity", "1.01", ""},
+		{"parity", "1", "standard deviations"},
+		{"parity", "0.999", "further than 0.999 standard deviations"},
+		{"parity", "0", "write more than 1"},
+	} {
+		_, err := Load([]string{"PULSE_PROFILE=" + c.profile, "PULSE_ANOMALY_THRESHOLD=" + c.threshold}, NeedNothing)
+		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s with %s: %v, want %q", c.profile, c.threshold, err, c.says)
+		}
+	}
+}
+
 func TestLoad_RefusesWhatTheReleaseLacks(t *testing.T) {
 	t.Parallel()
 	values := map[string]string{
