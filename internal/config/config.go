@@ -48,7 +48,7 @@ type Config struct {
 
 	// Retries.
 	RetryDelays    Durations `envconfig:"RETRY_DELAYS" default:"5s,30s,2m,10m" desc:"one retry tier a delay"`
-	RetryJitter    float64   `envconfig:"RETRY_JITTER" default:"0.1" min:"0" max:"1" desc:"share of a delay that is added at random"`
+	RetryJitter    float64   `envconfig:"RETRY_JITTER" default:"0.1" min:"0" max:"1" desc:"share of a delay by which it is longer or shorter at random; a record is never tried before the time that comes of it"`
 	RetryOrder     string    `envconfig:"RETRY_ORDER" default:"none" oneof:"none,key" desc:"key: later signals of a series wait behind the one that is being retried"`
 	RetryOverrides List      `envconfig:"RETRY_OVERRIDES" desc:"tiers of single error classes, comma-separated class=tiers"`
 	RetryMaxParked int       `envconfig:"RETRY_MAX_PARKED" default:"10000" min:"1" desc:"most parked records a task"`
