@@ -51,7 +51,7 @@ type Config struct {
 	RetryJitter    float64   `envconfig:"RETRY_JITTER" default:"0.1" min:"0" max:"1" desc:"share of a delay by which it is longer or shorter at random; a record is never tried before the time that comes of it"`
 	RetryOrder     string    `envconfig:"RETRY_ORDER" default:"none" oneof:"none,key" desc:"key: later signals of a series wait behind the one that is being retried"`
 	RetryOverrides List      `envconfig:"RETRY_OVERRIDES" desc:"tiers of single error classes, comma-separated class=tiers"`
-	RetryMaxParked int       `envconfig:"RETRY_MAX_PARKED" default:"10000" min:"1" desc:"most parked records a task"`
+	RetryMaxParked int       `envconfig:"RETRY_MAX_PARKED" default:"10000" min:"1" desc:"most parked records a task, which are 64 MiB together at most; then its input waits until there is room"`
 
 	// What is remembered.
 	DedupeWindow time.Duration `envconfig:"DEDUPE_WINDOW" default:"24h" min:"1m" desc:"how long a signal ID is remembered, unless PULSE_DEDUPE_MAX_IDS ends it sooner"`
