@@ -94,7 +94,8 @@ func TestMain_RunsTheRealList(t *testing.T) {
 
 func TestConfig_ReportsEveryFaultWithItsVariable(t *testing.T) {
 	t.Parallel()
-	environ := []string{"PULSE_COMPRESSION=gzip", "PULSE_SESSION_TIMEOUT=x", "PULSE_KAFKA_TOPIC=y",
+	environ := []string{
+		"PULSE_COMPRESSION=gzip", "PULSE_SESSION_TIMEOUT=x", "PULSE_KAFKA_TOPIC=y",
 		"PULSE_ENRICHERS=a=http://x?timeout=20s", "PULSE_RETRY_OVERRIDES=too_large=1",
 	}
 	got := runWith(t.Context(), nil, environ, commands(), "config")
