@@ -12,6 +12,28 @@ import (
 	"pulse-scorer/internal/enricher"
 )
 
+// Load is config.Load with what only other packages can say about the values, so that a
+// command reports it beside all other faults.
+func Load(environ []string, need config.Need) (config.Config, error) {
+	return config.Load(environ, need, enricherFaults)
+}
+
+// enricherFaults is a config.Check.
+func enricherFaults(c config.Config, faulty func(variables ...string) bool) (faults []config.Fault) {
+	const variable = "PULSE_ENRICHERS"
+	endpoints, err := enricher.Parse(c.Enrichers)
+	if !faulty("PULSE_STALL_TIMEOUT") {
+		err = errors.Join(err, checkTimeouts(endpoints, c.StallTimeout))
+	}
+	if err == nil {
+		return nil
+	}
+	for _, one := range flat(err) {
+		faults = append(faults, config.Fault{Variable: variable, Message: strings.TrimPrefix(one.Error(), variable+": ")})
+	}
+	return faults
+}
+
 // newEnrichers makes the external enrichers of an environment, nil when it has none.
 func newEnrichers(c config.Config, d Deps, registry prometheus.Registerer) (*enricher.Enrichers, error) {
 	endpoints, err := enricher.Parse(c.Enrichers)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -34,7 +35,7 @@ func (h *health) Live() ops.Report { return report("progress", h.engine.Live()) 
 
 // Ready implements ops.Probe.
 func (h *health) Ready() ops.Report {
-	r := append(reportOf(h.engine.Readiness()), h.breakers()...)
+	r := slices.Concat(reportOf(h.engine.Readiness()), h.breakers(), h.crowded())
 	if r.OK() {
 		h.started.Store(true)
 	}
@@ -59,6 +60,22 @@ func (h *health) breakers() ops.Report {
 		r = ops.Report{{Name: "enrichers", OK: true}}
 	}
 	return r
+}
+
+// crowded says for which tasks the input waits. The service is ready all the same: its
+// tiers go on, and make room.
+func (h *health) crowded() ops.Report {
+	var tasks []int32
+	for _, t := range h.engine.Status().Tasks {
+		if t.InputHeld {
+			tasks = append(tasks, t.Partition)
+		}
+	}
+	if tasks == nil {
+		return nil
+	}
+	return ops.Report{{Name: "input", Advisory: true, Detail: fmt.Sprintf("of tasks %v waits: as much waits to be tried again, or is parked, as may "+
+		"(PULSE_RETRY_MAX_PARKED, PULSE_DEDUPE_MAX_IDS; the log says which)", tasks)}}
 }
 
 // Started implements ops.Probe.

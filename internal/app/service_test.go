@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +50,49 @@ func TestService_ScoresWhatIsProduced(t *testing.T) {
 		t.Fatal(err)
 	}
 	requireOnceInOrder(t, b, 1000)
+}
+
+// With as many records parked as may be, the input of a task stands still. That is no
+// fault of the service, and it says so.
+func TestService_SaysThatItsInputWaits(t *testing.T) {
+	t.Parallel()
+	b, err := devbroker.Start(devbroker.Settings{Topics: []devbroker.Topic{{Name: "pulse.signals", Partitions: 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	risk := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Idempotency-Key") == "fails" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	t.Cleanup(risk.Close)
+	s := running(t, b, "PULSE_ENRICHERS=risk="+risk.URL+"?required=true", "PULSE_RETRY_DELAYS=1h", "PULSE_RETRY_ORDER=key", "PULSE_RETRY_MAX_PARKED=1")
+	awaitPage(t, s, "/readyz?verbose", "", "joined, 1 tasks")
+	if code, body := ask(t, s, "/readyz?verbose", ""); strings.Contains(body, "PULSE_RETRY_MAX_PARKED") {
+		t.Errorf("with room: %d %s", code, body)
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addrs()...), kgo.DefaultProduceTopic("pulse.signals"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	for _, id := range []string{"fails", "answered", "parked", "waits"} {
+		name := "behind"
+		if id == "answered" {
+			name = "other" // the enricher is up
+		}
+		if err := client.ProduceSync(t.Context(), kgo.StringRecord(fmt.Sprintf(`{"id":%q,"name":%q,"value":1,"source":"t"}`, id, name))).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	awaitPage(t, s, "/readyz?verbose", "", "PULSE_RETRY_MAX_PARKED")
+	if code, body := ask(t, s, "/readyz", ""); code != http.StatusOK {
+		t.Errorf("readyz %d: %s", code, body)
+	}
+	awaitPage(t, s, "/status", "", `"input_held": true`)
 }
 
 // produceTwice produces n signals, every tenth again at once.

@@ -119,6 +119,9 @@ func (e *Engine) onProcessed(r reply) {
 		return
 	}
 	now := e.deps.Now()
+	if s.tier == 0 {
+		t.crowded = r.crowded
+	}
 	switch {
 	case r.err != nil:
 		e.log.Error("fetched records cannot be read; they are fetched again and the partition waits for them",

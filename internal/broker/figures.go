@@ -13,6 +13,9 @@ type TaskStatus struct {
 	Phase string `json:"phase"`
 	// Held: it waits for a required enricher.
 	Held bool `json:"held,omitempty"`
+	// InputHeld: its input waits, because as many signals wait in tiers or are parked as
+	// may.
+	InputHeld bool `json:"input_held,omitempty"`
 	// Committed is the group's offset, End the partition's as it was told last; -1
 	// when they are not known.
 	Committed int64 `json:"committed"`
@@ -57,7 +60,7 @@ func (p phase) String() string {
 // status describes a task.
 func (t *task) status(lagSeconds float64) TaskStatus {
 	s := TaskStatus{
-		Partition: t.id, Phase: t.phase.String(), Held: t.held,
+		Partition: t.id, Phase: t.phase.String(), Held: t.held, InputHeld: t.crowded,
 		Committed: noOffset, End: t.end, Lag: t.lag(), LagSeconds: lagSeconds,
 	}
 	if t.phase == phaseClaiming {

@@ -42,6 +42,8 @@ type task struct {
 	// the last hold, or the restore, was over.
 	held, full          bool
 	askAgain, freeSince time.Time
+	// crowded: its input waits until there is room for what has to wait or be parked.
+	crowded bool
 	// working is true while an order that changes the batch is with the
 	// worker; the batch must not be sealed then.
 	working bool
@@ -198,5 +200,5 @@ func (t *task) rewind() {
 		s.rewind(t.processing)
 	}
 	t.open = openBatch{}
-	t.sealedOldest, t.held, t.full = 0, false, false
+	t.sealedOldest, t.held, t.full, t.crowded = 0, false, false, false
 }

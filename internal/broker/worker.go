@@ -57,11 +57,13 @@ type reply struct {
 	// held: the record path waits for external enrichers; full: with as many records
 	// as may.
 	held, full bool
-	records    int
-	oldestMs   int64
-	bytes      int
-	batches    []outBatch
-	err        error
+	// crowded: a record of the input was not taken, because as many wait as may.
+	crowded  bool
+	records  int
+	oldestMs int64
+	bytes    int
+	batches  []outBatch
+	err      error
 	// path goes with orderStop: the state as of the last commit, handed over.
 	path Task
 }
@@ -277,7 +279,7 @@ func (w *worker) processRecord(in *pipeline.Record, r *reply, freeSince time.Tim
 		r.full = before && r.held
 		r.stop = true // what has its outcome need not wait for the rest
 	case pipeline.HoldInput, pipeline.HoldAll:
-		r.stop, r.due = true, w.now().Add(crowdedPause)
+		r.stop, r.due, r.crowded = true, w.now().Add(crowdedPause), true
 		return
 	}
 	if r.records == 0 {

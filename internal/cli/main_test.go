@@ -94,8 +94,12 @@ func TestMain_RunsTheRealList(t *testing.T) {
 
 func TestConfig_ReportsEveryFaultWithItsVariable(t *testing.T) {
 	t.Parallel()
-	got := runWith(t.Context(), nil, []string{"PULSE_COMPRESSION=gzip", "PULSE_SESSION_TIMEOUT=x", "PULSE_KAFKA_TOPIC=y"}, commands(), "config")
-	for _, variable := range []string{"PULSE_COMPRESSION", "PULSE_SESSION_TIMEOUT", "PULSE_KAFKA_TOPIC"} {
+	environ := []string{
+		"PULSE_COMPRESSION=gzip", "PULSE_SESSION_TIMEOUT=x", "PULSE_KAFKA_TOPIC=y",
+		"PULSE_ENRICHERS=a=http://x?timeout=20s", "PULSE_RETRY_OVERRIDES=too_large=1",
+	}
+	got := runWith(t.Context(), nil, environ, commands(), "config")
+	for _, variable := range []string{"PULSE_COMPRESSION", "PULSE_SESSION_TIMEOUT", "PULSE_KAFKA_TOPIC", "PULSE_ENRICHERS", "PULSE_RETRY_OVERRIDES"} {
 		if !strings.Contains(got.stderr, variable+": ") {
 			t.Errorf("stderr %q does not report %s", got.stderr, variable)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pulse-scorer/internal/app"
 	"pulse-scorer/internal/config"
 	"pulse-scorer/internal/ops"
 )
@@ -69,7 +70,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.`,
 
 // load reads the environment and shows what is doubtful in it.
 func (p Process) load(need config.Need) (config.Config, error) {
-	c, err := config.Load(p.Environ, need)
+	c, err := app.Load(p.Environ, need)
 	if err != nil {
 		return config.Config{}, err
 	}

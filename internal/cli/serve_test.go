@@ -86,7 +86,7 @@ func TestServe_ReportsEveryFaultOfTheEnvironment(t *testing.T) {
 	t.Parallel()
 	environ := []string{
 		"PULSE_COMPRESSION=gzip", "PULSE_SESSION_TIMEOUT=soon", "PULSE_GRUOP=x", "PULSE_CELERY_BROKER=redis://",
-		"PULSE_HTTP_ADDR=nowhere", "PULSE_MAX_RECORD_BYTES=-1", "PULSE_DEDUPE_WINDOW=1s", "PULSE_GROUP=" + strings.Repeat("g", 2000),
+		"PULSE_ENRICHERS=a=ftp://x", "PULSE_HTTP_ADDR=nowhere", "PULSE_MAX_RECORD_BYTES=-1", "PULSE_DEDUPE_WINDOW=1s", "PULSE_GROUP=" + strings.Repeat("g", 2000),
 	}
 	for _, args := range [][]string{{"serve"}, nil} {
 		got := runWith(t.Context(), nil, environ, commands(), args...)

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"pulse-scorer/internal/pulse"
 )
 
 // check holds what depends on more than one variable, or on what a command
@@ -80,21 +82,22 @@ func (c Config) checkNames(faults *faultList) {
 // maxTiers is how many retry tiers there can be: each is a topic.
 const maxTiers = 16
 
-// checkRetries checks the form; which classes may be tried again is the record path's
-// to say (package retry).
 func (c Config) checkRetries(faults *faultList) {
-	if faults.has("PULSE_RETRY_DELAYS", "PULSE_RETRY_OVERRIDES") {
-		return
-	}
+	known := !faults.has("PULSE_RETRY_DELAYS")
 	if len(c.RetryDelays) > maxTiers {
 		faults.addf("PULSE_RETRY_DELAYS", "has %d delays; write at most %d", len(c.RetryDelays), maxTiers)
 	}
 	for _, o := range c.RetryOverrides {
 		class, tiers, ok := strings.Cut(o, "=")
+		class = strings.TrimSpace(class)
 		n, err := strconv.Atoi(strings.TrimSpace(tiers))
-		if !ok || strings.TrimSpace(class) == "" || err != nil || n < 0 || n > len(c.RetryDelays) {
+		if known && (!ok || class == "" || err != nil || n < 0 || n > len(c.RetryDelays)) {
 			faults.addf("PULSE_RETRY_OVERRIDES", "%s is not class=tiers with 0 to %d tiers, as many as PULSE_RETRY_DELAYS has; "+
 				"write a list like enricher_unavailable=2", quote(o), len(c.RetryDelays))
+		}
+		if ok && class != "" && !pulse.Class(class).Retriable() {
+			faults.addf("PULSE_RETRY_OVERRIDES", "%s is no class that trying again can help; there are %s, %s, %s and %s", quote(class),
+				pulse.EnricherUnavailable, pulse.EnricherRejected, pulse.StagePanic, pulse.Unknown)
 		}
 	}
 }
@@ -127,8 +130,13 @@ func (c Config) checkScoring(faults *faultList) {
 	if faults.has("PULSE_PROFILE", "PULSE_ANOMALY_THRESHOLD") || c.AnomalyThreshold == nil {
 		return
 	}
-	if c.Profile == ProfileV2 && *c.AnomalyThreshold > 1 {
-		faults.addf("PULSE_ANOMALY_THRESHOLD", "%v is an anomaly_score that no signal reaches; write 0 to 1 (parity takes z-values)", *c.AnomalyThreshold)
+	switch limit := *c.AnomalyThreshold; {
+	case c.Profile == ProfileV2 && limit > 1:
+		faults.addf("PULSE_ANOMALY_THRESHOLD", "%v is an anomaly_score that no signal reaches; write 0 to 1 (parity takes z-values)", limit)
+	case c.Profile == ProfileParity && limit <= 1:
+		faults.addf("PULSE_ANOMALY_THRESHOLD", "%v is a z-value with profile parity, and would flag every value further than %v standard deviations "+
+			"from the mean: a third of ordinary ones, or more; write more than 1, like 2.5, or leave it unset for 3 (v2 takes an anomaly_score of 0 to 1)",
+			limit, limit)
 	}
 }
 

@@ -48,10 +48,10 @@ type Config struct {
 
 	// Retries.
 	RetryDelays    Durations `envconfig:"RETRY_DELAYS" default:"5s,30s,2m,10m" desc:"one retry tier a delay"`
-	RetryJitter    float64   `envconfig:"RETRY_JITTER" default:"0.1" min:"0" max:"1" desc:"share of a delay that is added at random"`
+	RetryJitter    float64   `envconfig:"RETRY_JITTER" default:"0.1" min:"0" max:"1" desc:"share of a delay by which it is longer or shorter at random; a record is never tried before the time that comes of it"`
 	RetryOrder     string    `envconfig:"RETRY_ORDER" default:"none" oneof:"none,key" desc:"key: later signals of a series wait behind the one that is being retried"`
 	RetryOverrides List      `envconfig:"RETRY_OVERRIDES" desc:"tiers of single error classes, comma-separated class=tiers"`
-	RetryMaxParked int       `envconfig:"RETRY_MAX_PARKED" default:"10000" min:"1" desc:"most parked records a task"`
+	RetryMaxParked int       `envconfig:"RETRY_MAX_PARKED" default:"10000" min:"1" desc:"most parked records a task, which are 64 MiB together at most; then its input waits until there is room"`
 
 	// What is remembered.
 	DedupeWindow time.Duration `envconfig:"DEDUPE_WINDOW" default:"24h" min:"1m" desc:"how long a signal ID is remembered, unless PULSE_DEDUPE_MAX_IDS ends it sooner"`
@@ -63,7 +63,7 @@ type Config struct {
 	Assets           List          `envconfig:"ASSETS" default:"nvda,msft,ibit,spy" desc:"assets of forecasts that count for movement and volatility"`
 	DefaultSource    string        `envconfig:"DEFAULT_SOURCE" default:"unknown" desc:"source of signals that name none; with profile parity the default is celery, which its results have always said"`
 	MaxClockSkew     time.Duration `envconfig:"MAX_CLOCK_SKEW" default:"5m" min:"0s" desc:"a signal further ahead of its record's time is bad (future_timestamp), 0s: never; profile parity takes it as fresh, as the old system did"`
-	AnomalyThreshold *float64      `envconfig:"ANOMALY_THRESHOLD" derived:"the profile's" min:"0" desc:"flags a signal as an anomaly: from this anomaly_score on, 0 to 1; with profile parity above this z-value"`
+	AnomalyThreshold *float64      `envconfig:"ANOMALY_THRESHOLD" derived:"the profile's" min:"0" desc:"flags a signal as an anomaly: from this anomaly_score on, 0 to 1; with profile parity above this z-value, which is more than 1"`
 
 	// External enrichers.
 	Enrichers           List   `envconfig:"ENRICHERS" secret:"true" desc:"comma-separated name=url?required=true&timeout=200ms"`

@@ -15,6 +15,8 @@
 //     and reads the process environment only; therefore each variable is given
 //     to it alone, in a struct of one field (decode.go). That collects all
 //     faults and lets tests run in parallel on an environment of their own.
+//   - What only another package can read, like PULSE_ENRICHERS, it checks by a Check
+//     that is given to Load: its faults stand beside the others.
 //   - A variable set to the empty string counts as not set: compose files and
 //     chart templates write those for "no value".
 //   - Variables of features that this release lacks are known and typed, but

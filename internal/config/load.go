@@ -49,9 +49,13 @@ func (e *Error) Error() string {
 	return text.String()
 }
 
+// Check finds faults in values that another package reads, so that they are reported with
+// the others. What depends on a variable for which faulty is true cannot be judged.
+type Check func(c Config, faulty func(variables ...string) bool) []Fault
+
 // Load reads and checks environ, a list of NAME=value as os.Environ gives it.
 // The error is an *Error with every fault; the Config is unusable then.
-func Load(environ []string, need Need) (Config, error) {
+func Load(environ []string, need Need, checks ...Check) (Config, error) {
 	values := split(environ)
 	var faults faultList
 	c := decode(values, &faults)
@@ -64,6 +68,9 @@ func Load(environ []string, need Need) (Config, error) {
 	}
 	c.traced, c.unmet = tracing(values)
 	c.check(need, &faults)
+	for _, check := range checks {
+		faults.list = append(faults.list, check(c, faults.has)...)
+	}
 	faults.list = append(faults.list, strangers(environ)...)
 	if len(faults.list) > 0 {
 		return Config{}, &Error{Faults: faults.list}

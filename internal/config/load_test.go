@@ -96,7 +96,7 @@ func TestLoad_RefusesBadValues(t *testing.T) {
 	t.Parallel()
 	anyText := map[string]bool{
 		"PULSE_SASL_USERNAME": true, "PULSE_SASL_PASSWORD": true, "PULSE_ADMIN_TOKEN": true,
-		"PULSE_ENRICHERS": true, // package enricher reads it (app: TestNewService_RefusesBadEnrichers)
+		"PULSE_ENRICHERS": true, // package enricher reads it (app: TestLoad_ReportsEnrichersWithTheOthers)
 	}
 	bad := map[string][]string{
 		"PULSE_BROKERS":              {"kafka", "kafka:0", "kafka:99999", "a:1,,b:2", "http://a:1", ":9092", "a b:1"},
@@ -139,7 +139,7 @@ func TestLoad_RefusesBadValues(t *testing.T) {
 		"PULSE_LOG_FORMAT":           {"xml"},
 		"PULSE_RETRY_DELAYS":         {"x", "5s,", "0s"},
 		"PULSE_RETRY_JITTER":         {"x", "2"},
-		"PULSE_RETRY_OVERRIDES":      {"x", "=1", "stage_panic=9", "stage_panic=-1", "stage_panic=one"},
+		"PULSE_RETRY_OVERRIDES":      {"x", "=1", "stage_panic=9", "stage_panic=-1", "stage_panic=one", "too_large=1", "nonsense=0"},
 		"PULSE_TOPIC_RETRY":          {"a/b", strings.Repeat("x", 248)},
 		"PULSE_RETRY_ORDER":          {"x"},
 		"PULSE_RETRY_MAX_PARKED":     {"0"},
@@ -166,6 +166,28 @@ func TestLoad_RefusesBadValues(t *testing.T) {
 					t.Errorf("%s=%q: message is not one line: %q", v.name, value, fault.Message)
 				}
 			}
+		}
+	}
+}
+
+// A threshold that was written for the other profile would flag nothing, or a third of all
+// values: it is refused, and the message says what it would mean.
+func TestLoad_ThresholdIsOfTheProfile(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		profile, threshold, says string
+	}{
+		{"v2", "0", ""},
+		{"v2", "1", ""},
+		{"v2", "1.01", "no signal reaches"},
+		{"parity", "1.01", ""},
+		{"parity", "1", "standard deviations"},
+		{"parity", "0.999", "further than 0.999 standard deviations"},
+		{"parity", "0", "write more than 1"},
+	} {
+		_, err := Load([]string{"PULSE_PROFILE=" + c.profile, "PULSE_ANOMALY_THRESHOLD=" + c.threshold}, NeedNothing)
+		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s with %s: %v, want %q", c.profile, c.threshold, err, c.says)
 		}
 	}
 }

@@ -73,7 +73,11 @@ const maxProgressBytes = 2 << 10
 
 // progress is what the next try goes on from.
 func (t *Task) progress(p *passage) []byte {
-	found := codec.Progress{Token: p.id.Token(), Ingest: &p.score.Ingest, External: p.inquiry.Answers}
+	found := codec.Progress{
+		Token: p.id.Token(), Ingest: &p.score.Ingest, External: p.inquiry.Answers,
+		// Those of another release go along: its own next try still learns from them.
+		Features: p.progress.Features, FeatureVersion: p.progress.FeatureVersion,
+	}
 	if p.told {
 		found.Features, found.FeatureVersion = p.features[:], series.FeatureVersion
 	}

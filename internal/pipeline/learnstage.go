@@ -104,10 +104,18 @@ func (t *Task) modelOf(p *passage) *pulse.Model {
 // prediction beside it. What is learned from is not rounded.
 func told(share float64) float64 { return math.Round(share*1e6) / 1e6 }
 
+// featureVersion is the class of a forecast that was ingested by a release with other
+// features than this one's: it waited while the release was exchanged.
+const featureVersion = pulse.Class("feature_version")
+
 // learn teaches stream and model the score of a forecast.
 func (t *Task) learn(p *passage, o Outcome) {
-	if o.Kind == OutcomeScored && p.predicted && p.score.Trust.Valid {
+	switch {
+	case o.Kind != OutcomeScored || !p.score.Trust.Valid:
+	case p.predicted:
 		t.aside(p, t.teach)
+	case t.streaming() && !p.told && len(p.progress.Features) > 0:
+		t.unlearned(featureVersion) // here, because it is scored once, however often it is tried
 	}
 }
 

@@ -139,6 +139,43 @@ func TestLearn_CountsFaultsByName(t *testing.T) {
 	}
 }
 
+// A forecast that waited while a release with other features came is not learned from,
+// which is counted once, however often it is tried. What has no features is no failure.
+func TestLearn_CountsFeaturesOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	s := retrySettings()
+	s.State.WindowSize = 0
+	raw := func(offset int64) *Record { return named(offset, "f-1", "n") }
+	other := func(in *Record) {
+		found := headerOf(written{headers: in.Headers}, headerProgress)
+		set(in, headerProgress, strings.Replace(found, `"features":{"v":1,`, `"features":{"v":2,`, 1))
+	}
+	for name, c := range map[string]struct {
+		record func(offset int64) *Record
+		change func(*Record)
+		by     Settings
+		want   int
+	}{
+		"another version":             {forecastAt, other, s, 1},
+		"this version":                {forecastAt, func(*Record) {}, s, 0},
+		"raw":                         {raw, other, s, 0},
+		"a profile without features":  {forecastAt, other, retrySettings(), 0},
+		"a progress without features": {forecastAt, func(in *Record) { set(in, headerProgress, "") }, s, 0},
+	} {
+		w := only(t, take(t, asking(t, s, &oracle{answer: failing("f-1")}), c.record(1)))
+		again := back(w, 1)
+		c.change(again)
+		task := asking(t, c.by, &oracle{answer: failing("f-1")})
+		last := only(t, take(t, task, again))
+		if last = only(t, take(t, task, back(last, 2))); last.to != Results {
+			t.Fatalf("%s: went to %d", name, last.to)
+		}
+		if got := task.open.failures[failure{StageLearn, featureVersion}]; got != c.want {
+			t.Errorf("%s: counted %d times, want %d", name, got, c.want)
+		}
+	}
+}
+
 // A source is judged by its bad records, whatever is bad about them, once it has
 // brought a good one.
 func TestIngest_BadRecordsCountAgainstTheirSource(t *testing.T) {

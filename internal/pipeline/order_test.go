@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -114,6 +115,35 @@ func TestOrder_HoldsTheInputAtTheBound(t *testing.T) {
 		t.Errorf("wrote %s", brief(got))
 	}
 	balanced(t, task)
+}
+
+// Each bound that holds the input is told with its variable, and nothing is while there is
+// room.
+func TestOrder_SaysWhichBoundHoldsTheInput(t *testing.T) {
+	t.Parallel()
+	many, ids := byKey(), retrySettings()
+	many.Retry.MaxParked, ids.State.DedupeMaxIDs = 1, 1
+	for variable, c := range map[string]struct {
+		set    Settings
+		parked int64
+		bytes  int
+	}{
+		"PULSE_RETRY_MAX_PARKED": {many, 2, 0}, "PULSE_DEDUPE_MAX_IDS": {ids, 1, 0}, "PULSE_RETRY_ORDER": {byKey(), 2, maxParkedBytes},
+	} {
+		task := asking(t, c.set, &oracle{answer: failing("0")})
+		var text strings.Builder
+		task.log = slog.New(slog.NewTextHandler(&text, nil))
+		for i := range c.parked {
+			take(t, task, named(i, fmt.Sprint(i), "n"))
+		}
+		if text.Len() > 0 {
+			t.Errorf("%s: said while there was room: %s", variable, &text)
+		}
+		task.waitingBytes = c.bytes
+		if a := process(task, named(9, "9", "n"), new(pages)); a != HoldInput || !strings.Contains(text.String(), variable+": ") {
+			t.Errorf("%s: answered %v and said %s", variable, a, &text)
+		}
+	}
 }
 
 // While an enricher is down, parked signals whose turn has come are held like

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"pulse-scorer/internal/codec"
 )
@@ -11,14 +12,40 @@ import (
 // maxParkedBytes bounds what a task holds parked, beside the number.
 const maxParkedBytes = 64 << 20
 
+// The bounds on what waits, each with the variable that sets it or asks for what is bounded.
+const (
+	boundIDs    = "PULSE_DEDUPE_MAX_IDS: as many signals wait to be tried again as IDs are remembered"
+	boundParked = "PULSE_RETRY_MAX_PARKED: as many records are parked as may"
+	boundBytes  = "PULSE_RETRY_ORDER: 64 MiB of records are parked behind signals of their series, the most that a task holds"
+)
+
 // crowded tells whether no more records of the input can be taken, because as
 // many wait as may.
-func (t *Task) crowded() bool {
-	if t.state.Crowded() {
-		return true
-	}
+func (t *Task) crowded() bool { return t.bound() != "" }
+
+// bound is the one that is reached, empty when none is.
+func (t *Task) bound() string {
 	set := &t.settings.Retry
-	return set.ByKey && (t.state.Parked()+len(t.waiting) >= set.MaxParked || t.state.ParkedBytes()+t.waitingBytes >= maxParkedBytes)
+	switch {
+	case t.state.Crowded():
+		return boundIDs
+	case !set.ByKey:
+		return ""
+	case t.state.Parked()+len(t.waiting) >= set.MaxParked:
+		return boundParked
+	case t.state.ParkedBytes()+t.waitingBytes >= maxParkedBytes:
+		return boundBytes
+	}
+	return ""
+}
+
+// sayBound tells why the input waits. It is called again and again until there is room;
+// the log leaves out what repeats.
+func (t *Task) sayBound() {
+	if t.log != nil {
+		t.log.Warn("the input of a task waits, because as much waits to be tried again, or is parked, as may; its retry tiers go on",
+			slog.Int("task", int(t.partition)), slog.String("reason", t.bound()))
+	}
 }
 
 // mustWait tells whether a record has to be parked behind one of its series.

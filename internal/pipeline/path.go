@@ -14,6 +14,7 @@ import (
 // rest for many at a time.
 func (t *Task) Process(in *Record, out Sink) Answer {
 	if in.Tier == 0 && t.crowded() {
+		t.sayBound()
 		return HoldInput
 	}
 	if t.externals != nil {
