@@ -1,18 +1,23 @@
 package pipeline_test
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"pulse-scorer/internal/codec"
 	"pulse-scorer/internal/learn"
 	"pulse-scorer/internal/ndjson"
+	"pulse-scorer/internal/pipeline"
 	"pulse-scorer/internal/pulse"
 	"pulse-scorer/internal/sample"
 	"pulse-scorer/internal/scoring"
 	"pulse-scorer/internal/series"
+	"pulse-scorer/internal/state"
 )
 
 type streamKey struct{ source, name string }
@@ -23,6 +28,8 @@ type lesson struct {
 	features series.Features
 	history  series.Trust
 	score    float64
+	// predicted is what the model said of it.
+	predicted float64
 }
 
 // school scores the sample forecasts as a task of the service does, in profile v2,
@@ -46,11 +53,24 @@ func newSchool(modelOf func(streamKey) *learn.Model) *school {
 
 func (s *school) attend(t *testing.T) {
 	t.Helper()
+	decoder := codec.NewDecoder(codec.Settings{DefaultSource: "unknown"})
+	eachForecast(t, func(line []byte) {
+		var sig pulse.Signal
+		if bad := decoder.Decode(line, nil, 0, &sig); bad != nil {
+			t.Fatal(bad)
+		}
+		s.take(t, &sig)
+	})
+}
+
+// eachForecast gives the sample forecasts, in order of time.
+func eachForecast(t *testing.T, do func(line []byte)) {
+	t.Helper()
 	plain, err := ndjson.From("forecasts", sample.Files()[1].Open(), -1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines, decoder := ndjson.NewReader(plain, 1<<20), codec.NewDecoder(codec.Settings{DefaultSource: "unknown"})
+	lines := ndjson.NewReader(plain, 1<<20)
 	for {
 		line, err := lines.Next()
 		if errors.Is(err, io.EOF) {
@@ -59,11 +79,7 @@ func (s *school) attend(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var sig pulse.Signal
-		if bad := decoder.Decode(line.Bytes, nil, 0, &sig); bad != nil {
-			t.Fatal(bad)
-		}
-		s.take(t, &sig)
+		do(line.Bytes)
 	}
 }
 
@@ -92,7 +108,7 @@ func (s *school) take(t *testing.T, sig *pulse.Signal) {
 	s.memory[key] = append(s.memory[key], s.profile.MemoryEntry(sig.Record, score.Enrichment))
 	s.memory[key] = s.memory[key][max(0, len(s.memory[key])-s.profile.MemorySize):]
 
-	lesson.score = score.Trust.Number
+	lesson.score, lesson.predicted = score.Trust.Number, prediction.Score
 	if err := model.Learn(&lesson.features, prediction, lesson.score); err != nil {
 		t.Fatal(err)
 	}
@@ -127,6 +143,42 @@ func TestLearning_BeatsTheNaivePredictorsOnTheSample(t *testing.T) {
 	}
 	if mae > 0.85*last || mae > 0.5*mean {
 		t.Errorf("mean absolute error %.5f, last score %.5f, mean score %.5f", mae, last, mean)
+	}
+}
+
+// What the figures above are of is what the record path does: the same predictions, each
+// made before its lesson, from the same features. Results have six decimals of them.
+func TestLearning_IsThatOfTheRecordPath(t *testing.T) {
+	t.Parallel()
+	var model learn.Model
+	s := newSchool(func(streamKey) *learn.Model { return &model })
+	s.attend(t)
+	scorer, err := pipeline.NewScorer(pipeline.Settings{
+		Group: "g", DefaultSource: "unknown", MaxRecordBytes: 1 << 20, License: true,
+		State: state.Settings{DedupeWindow: time.Hour, DedupeMaxIDs: 10_000, MemorySize: scoring.V2().MemorySize},
+	}, scoring.V2(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	eachForecast(t, func(line []byte) {
+		out, bad := scorer.AppendResult(nil, line, time.Time{})
+		if bad != nil {
+			t.Fatal(bad)
+		}
+		var result struct {
+			Model struct{ Prediction float64 }
+		}
+		if err := json.Unmarshal(out, &result); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := result.Model.Prediction, s.lessons[n].predicted; math.Abs(got-want) > 0.51e-6 {
+			t.Fatalf("forecast %d: predicted %v, want %v", n, got, want)
+		}
+		n++
+	})
+	if n != len(s.lessons) || n < 2900 {
+		t.Errorf("%d forecasts, want %d", n, len(s.lessons))
 	}
 }
 
