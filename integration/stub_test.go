@@ -5,11 +5,13 @@ package integration_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -70,15 +72,13 @@ const answer = `{"seen":true}`
 // ServeHTTP implements http.Handler.
 func (e *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.calls.Add(1)
-	var body struct {
-		ID, Name string
-		Attempt  int
-	}
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+	var body struct{ ID, Name string }
+	attempt, headerErr := strconv.Atoi(r.Header.Get("Pulse-Attempt"))
+	if err := errors.Join(headerErr, json.NewDecoder(r.Body).Decode(&body)); err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	q := question{try{body.ID, body.Attempt}, body.Name, r.URL.Query().Get("worker")}
+	q := question{try{body.ID, attempt}, body.Name, r.URL.Query().Get("worker")}
 	status, trapped := e.verdict(q)
 	if trapped {
 		e.caught <- q
