@@ -39,9 +39,10 @@ and records that came back --max-redrives times. A letter that is named and left
 is told with the reason, and the exit code is 1.
 
 A signal that was scored meanwhile is a duplicate and not scored again, as long as its
-ID is remembered: for PULSE_DEDUPE_WINDOW (default 24h). Letters are kept longer; how
-many of those sent are older is said, and "pulse-scorer find ID" shows whether one was
-scored.
+ID is remembered: for PULSE_DEDUPE_WINDOW (default 24h), or less where
+PULSE_DEDUPE_MAX_IDS is reached. Letters are kept longer; how many of those sent are older
+than the window of this command's environment is said, and "pulse-scorer find ID" shows
+whether one was scored.
 
 Letters of class future_timestamp fail again: the time that counts is the one at which
 the record arrived first. They are scored only once PULSE_MAX_CLOCK_SKEW of the service
