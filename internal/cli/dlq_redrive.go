@@ -89,17 +89,17 @@ func dryRun(ctx context.Context, p Process, c config.Config, flags redriveFlags,
 	letters.Filter = filter
 	bar := reading(p.Stderr, "dlq")
 	letters.Progress = bar.progress
-	f, err := letters.Foresee(ctx, p.Now(), flags.maxRedrives, flags.limit)
+	f, err := letters.DryRun(ctx, p.Now(), flags.maxRedrives, flags.limit)
 	if err != nil {
 		bar.finish()
 		return err
 	}
 	missed := explain(ctx, letters, "redriven", whyNotRedriven)
 	bar.finish()
-	return errors.Join(answerForeseen(p.Stdout, f, c.DedupeWindow, flags.asJSON), missed)
+	return errors.Join(answerDryRun(p.Stdout, f, c.DedupeWindow, flags.asJSON), missed)
 }
 
-func answerForeseen(out io.Writer, f app.Foreseen, window time.Duration, asJSON bool) error {
+func answerDryRun(out io.Writer, f app.DryRun, window time.Duration, asJSON bool) error {
 	if asJSON {
 		return writeJSON(out, f)
 	}

@@ -247,7 +247,7 @@ func TestDLQ_ADryRunEndsAtTheLimit(t *testing.T) {
 	t.Parallel()
 	b := served(t, mixedLines...)
 	for limit, want := range map[string]uint64{"1": 1, "2": 2, "3": 3, "9": 3, "0": 3} {
-		if got := dlqJSON[app.Foreseen](t, b, "redrive", "--dry-run", "--limit", limit); got.Letters != want || got.Standing["redriven"] != want {
+		if got := dlqJSON[app.DryRun](t, b, "redrive", "--dry-run", "--limit", limit); got.Letters != want || got.Standing["redriven"] != want {
 			t.Errorf("--limit %s: %+v, want %d letters", limit, got.Histogram, want)
 		}
 	}

@@ -8,18 +8,18 @@ import (
 	"pulse-scorer/internal/pipeline"
 )
 
-// Foreseen is what a redrive would do: the letters that it would send back or hold.
-type Foreseen struct {
+// DryRun is what a redrive would do: the letters that it would send back or hold.
+type DryRun struct {
 	*deadletter.Histogram
 
 	// Forgettable are those it would send whose signal may be scored twice.
 	Forgettable uint64 `json:"older_than_dedupe_window"`
 }
 
-// Foresee counts the letters that a redrive would deal with, which it does in the same
+// DryRun counts the letters that a redrive would deal with, which it does in the same
 // order, so that a limit ends both at the same letter. limit 0 does not.
-func (d *DeadLetters) Foresee(ctx context.Context, now time.Time, maxRedrives int, limit uint64) (Foreseen, error) {
-	f := Foreseen{Histogram: deadletter.NewHistogram()}
+func (d *DeadLetters) DryRun(ctx context.Context, now time.Time, maxRedrives int, limit uint64) (DryRun, error) {
+	f := DryRun{Histogram: deadletter.NewHistogram()}
 	sent := uint64(0)
 	err := d.Each(ctx, func(_ *pipeline.Record, l *deadletter.Letter, s deadletter.Standing) error {
 		if s != deadletter.Open {
